@@ -1,0 +1,263 @@
+"""The page: what a score says, as the other rooms read it.
+
+Conventions
+-----------
+A beat is a quarter note of the performed (unfolded) score minus its earliest quarter: the first note or bar of any
+part is at beat 0.0, a pick-up is never negative. Pitches sound (transposing instruments are already moved). Tied
+notes are one note. Grace notes have ``kind`` GRACE, zero or tiny duration, and the beat of the note they decorate;
+realised ornaments (the little notes a trill or turn stands for) ORNAMENT; only notes of ``kind`` NOTE are required
+of the soloist. Rows are sorted by (beat, pitch, part). Arrays are read-only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.errors import PartNotFound, ScoreError
+
+NOTE, GRACE, ORNAMENT = 0, 1, 2
+
+NOTE_FIELDS = np.dtype(
+    [
+        ("beat", "f8"),  # onset, performed quarters
+        ("duration_beats", "f8"),  # sounding length, quarters; 0 for most grace notes
+        ("pitch", "i2"),  # MIDI number, sounding
+        ("part", "i2"),  # index into Score.parts
+        ("velocity", "u1"),  # from dynamics, hairpins and accents; 64 where the page says nothing
+        ("kind", "u1"),  # NOTE, GRACE or ORNAMENT
+        ("written_beat", "f8"),  # the same place in the written (folded) score: equal on every pass of a repeat
+        ("passing", "i2"),  # which pass through that place this is, from 1
+        ("id", "U32"),  # the note's id in the file, with the pass appended as partitura does ("n12-1")
+    ]
+)
+
+Release: TypeAlias = Literal["onset", "note_off", "pedal", "length"]
+Lead: TypeAlias = Literal["follow", "lead", "orchestra"]
+Silence: TypeAlias = Literal["hold", "go on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the score. ``program`` is a General MIDI program 0..127; ``percussion`` notes go to channel 10.
+
+    ``short_name`` is how error messages and tables call it; ``number`` is its place in the file, from 1.
+    """
+
+    name: str
+    number: int
+    program: int = 0
+    percussion: bool = False
+    solo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the performed score; ``number`` as printed, ``passing`` from 1; metre as a time signature."""
+
+    beat: float
+    duration_beats: float
+    number: str
+    passing: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True)
+class TempoMark:
+    """From ``beat`` on, until the next mark, the page asks for ``beat_period_s`` seconds per quarter."""
+
+    beat: float
+    beat_period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fermata:
+    """The music rests on ``beat`` (the onset of the held note or rest); nothing later sounds until it is released.
+
+    ``release``: by the next solo onset, the soloist's note-off, the pedal, or after ``length_beats``.
+    """
+
+    beat: float
+    release: Release = "onset"
+    length_beats: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """From ``start_beat`` until ``end_beat``: who leads, and what the orchestra does when the soloist falls silent.
+
+    ``cadenza``: the soloist plays freely, whatever is or is not written; the orchestra re-enters at ``end_beat``.
+    ``vamp``: the orchestra repeats the passage until the soloist or a command moves on. A cut needs no passage here:
+    its bars are already gone from the page.
+    """
+
+    start_beat: float
+    end_beat: float
+    leads: Lead = "follow"
+    silence: Silence = "go on"
+    cadenza: bool = False
+    vamp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A way from ``from_beat`` to ``to_beat`` that another reading of the repeats allows (skip one, take it again)."""
+
+    from_beat: float
+    to_beat: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """One performed score, never changed. Build it with ``read_score`` or, in tests, ``Score.from_notes``."""
+
+    title: str
+    notes: NDArray[np.void]  # (n,) of NOTE_FIELDS
+    parts: tuple[Part, ...]
+    bars: tuple[Bar, ...]
+    tempi: tuple[TempoMark, ...] = (TempoMark(0.0, 0.6),)
+    fermatas: tuple[Fermata, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    jumps: tuple[Jump, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        notes = np.array(self.notes, dtype=NOTE_FIELDS)
+        notes = notes[np.lexsort((notes["part"], notes["pitch"], notes["beat"]))]
+        notes.setflags(write=False)
+        object.__setattr__(self, "notes", notes)
+        if len(notes) and notes["part"].max(initial=0) >= len(self.parts):
+            raise ScoreError(f"a note names part {notes['part'].max()}, but there are {len(self.parts)} parts")
+
+    @classmethod
+    def from_notes(
+        cls,
+        solo: Sequence[tuple[float, float, int]],
+        orchestra: Sequence[tuple[float, float, int]] = (),
+        *,
+        beats_per_bar: int = 4,
+        beat_period_s: float = 0.5,
+        title: str = "untitled",
+        fermatas: tuple[Fermata, ...] = (),
+        passages: tuple[Passage, ...] = (),
+    ) -> Score:
+        """A plain score from (beat, duration_beats, pitch) rows, the soloist's and the orchestra's."""
+        rows = [
+            (beat, length, pitch, part, 64, NOTE, beat, 1, f"{'so'[part]}{index}")
+            for part, voice in enumerate((solo, orchestra))
+            for index, (beat, length, pitch) in enumerate(voice)
+        ]
+        notes = np.array(rows, dtype=NOTE_FIELDS)
+        end = max((beat + length for voice in (solo, orchestra) for beat, length, _ in voice), default=0.0)
+        bars = tuple(
+            Bar(float(start), float(beats_per_bar), str(index + 1), 1, beats_per_bar, 4)
+            for index, start in enumerate(range(0, max(int(np.ceil(end)), 1), beats_per_bar))
+        )
+        parts = (Part("Solo", 1, 40, solo=True), Part("Orchestra", 2, 48))
+        return cls(title, notes, parts, bars, (TempoMark(0.0, beat_period_s),), fermatas, passages)
+
+    @cached_property
+    def solo(self) -> NDArray[np.void]:
+        """The soloist's notes, grace notes and ornaments among them."""
+        return self._rows([index for index, part in enumerate(self.parts) if part.solo])
+
+    @cached_property
+    def orchestra(self) -> NDArray[np.void]:
+        """Everybody else's notes."""
+        return self._rows([index for index, part in enumerate(self.parts) if not part.solo])
+
+    def _rows(self, indices: list[int]) -> NDArray[np.void]:
+        rows = self.notes[np.isin(self.notes["part"], indices)]
+        rows.setflags(write=False)
+        return rows
+
+    @cached_property
+    def solo_onsets(self) -> NDArray[np.float64]:
+        """Beats (k,) at which the soloist is required, ascending, each once."""
+        rows = self.solo
+        beats: NDArray[np.float64] = np.unique(rows["beat"][rows["kind"] == NOTE])
+        beats.setflags(write=False)
+        return beats
+
+    @cached_property
+    def end_beat(self) -> float:
+        """Where the last note or bar ends."""
+        last_note = float((self.notes["beat"] + self.notes["duration_beats"]).max(initial=0.0))
+        return max([last_note, *(bar.beat + bar.duration_beats for bar in self.bars)])
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the solo part's notes (written place, pitch), whatever the repeats taken: memory is keyed by it."""
+        rows = self.solo[self.solo["kind"] == NOTE]
+        keys = np.unique(
+            np.stack([np.round(rows["written_beat"] * 960).astype(np.int64), rows["pitch"].astype(np.int64)], axis=1),
+            axis=0,
+        )
+        return hashlib.sha256(keys.tobytes()).hexdigest()[:16]
+
+    @cached_property
+    def _tempo_table(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        beats = np.array([mark.beat for mark in self.tempi])
+        periods = np.array([mark.beat_period_s for mark in self.tempi])
+        seconds = np.concatenate([[0.0], np.cumsum(np.diff(beats) * periods[:-1])])
+        return beats, periods, seconds
+
+    def seconds_at(self, beat: float) -> float:
+        """Seconds from the first tempo mark to ``beat``, played as the page asks, without rubato or fermatas."""
+        beats, periods, seconds = self._tempo_table
+        index = max(int(np.searchsorted(beats, beat, side="right")) - 1, 0)
+        return float(seconds[index] + (beat - beats[index]) * periods[index])
+
+    def beat_period_at(self, beat: float) -> float:
+        """Seconds per quarter that the page asks for at ``beat``."""
+        beats, periods, _ = self._tempo_table
+        return float(periods[max(int(np.searchsorted(beats, beat, side="right")) - 1, 0)])
+
+    def bar_at(self, beat: float) -> Bar:
+        """The bar that ``beat`` falls in (the first or last one outside the score)."""
+        starts = [bar.beat for bar in self.bars]
+        return self.bars[max(int(np.searchsorted(starts, beat + 1e-6, side="right")) - 1, 0)]
+
+    def beat_of_bar(self, number: str, passing: int = 1) -> float:
+        """Where the bar printed as ``number`` begins on its given pass.
+
+        Raises ScoreError naming the first and last bar when there is no such bar.
+        """
+        for bar in self.bars:
+            if bar.number == number and bar.passing == passing:
+                return bar.beat
+        raise ScoreError(
+            f"There is no bar {number} (pass {passing}) in {self.title!r}. "
+            f"Its bars run from {self.bars[0].number} to {self.bars[-1].number}."
+        )
+
+    def with_solo(self, choice: Sequence[str]) -> Score:
+        """The same page with other parts as soloist, by name (any case, a unique beginning will do) or number from 1.
+
+        Raises PartNotFound, naming the parts there are.
+        """
+        chosen = {self._part_index(wanted) for wanted in choice}
+        parts = tuple(
+            Part(part.name, part.number, part.program, part.percussion, index in chosen)
+            for index, part in enumerate(self.parts)
+        )
+        return replace(self, parts=parts)
+
+    def _part_index(self, wanted: str) -> int:
+        names = [part.name for part in self.parts]
+        for index, part in enumerate(self.parts):
+            if wanted in (part.name, str(part.number)):
+                return index
+        near = [index for index, name in enumerate(names) if name.casefold().startswith(wanted.casefold())]
+        if len(near) == 1:
+            return near[0]
+        listed = ", ".join(f"{part.number} {part.name}" for part in self.parts)
+        trouble = "is not in this score" if not near else "could be several"
+        raise PartNotFound(f"Part {wanted!r} {trouble}. Its parts are: {listed}. Choose with --solo NAME or NUMBER.")

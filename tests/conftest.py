@@ -1,0 +1,53 @@
+"""What several tests need: the corpora, found and unpacked once."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run what takes many minutes")
+
+
+def corpora_folder() -> Path | None:
+    folder = Path(os.environ.get("COLLAPARTE_CORPORA", CHECKOUT.parent / "shared" / "data"))
+    return folder if (folder / "README.md").exists() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("corpora") and corpora_folder() is None:
+            item.add_marker(pytest.mark.skip(reason="the corpora are not here: set COLLAPARTE_CORPORA to their folder"))
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="takes many minutes: run with --long"))
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder the corpora lie in, as given (archives still packed)."""
+    folder = corpora_folder()
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``corpus("vienna4x22")``: the unpacked folder of one archive, unpacked once for the whole run."""
+    done: dict[str, Path] = {}
+
+    def unpack(name: str) -> Path:
+        if name not in done:
+            target = tmp_path_factory.mktemp(name)
+            with tarfile.open(corpora / f"{name}.tar.xz") as archive:
+                archive.extractall(target, filter="data")
+            done[name] = target
+        return done[name]
+
+    return unpack
