@@ -215,6 +215,12 @@ class Score:
         index = max(int(np.searchsorted(beats, beat, side="right")) - 1, 0)
         return float(seconds[index] + (beat - beats[index]) * periods[index])
 
+    def beat_at_seconds(self, page_s: float) -> float:
+        """The inverse of ``seconds_at``."""
+        beats, periods, seconds = self._tempo_table
+        index = max(int(np.searchsorted(seconds, page_s, side="right")) - 1, 0)
+        return float(beats[index] + (page_s - seconds[index]) / periods[index])
+
     def beat_period_at(self, beat: float) -> float:
         """Seconds per quarter that the page asks for at ``beat``."""
         beats, periods, _ = self._tempo_table
