@@ -1,10 +1,17 @@
-"""SoloEvents become Positions: one follower to a file, all behind one face."""
+"""SoloEvents become Positions: one follower to a file, all behind one face.
+
+``make_follower(name, score)`` builds any of ``FOLLOWERS``; each is imported only when it is asked for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
+from collaparte.errors import CollaparteError
 from collaparte.events import Position, SoloEvent, SoloFrame, TempoPlan
+from collaparte.score import Score
 
 
 class Follower(Protocol):
@@ -21,4 +28,26 @@ class Follower(Protocol):
         """The player says: at ``time_s`` I am (about to be) at ``beat``."""
 
 
-__all__ = ["Follower"]
+def _oltw(score: Score) -> Follower:
+    from collaparte.follow.oltw import PlainOltw
+
+    return PlainOltw(score)
+
+
+FOLLOWERS: Mapping[str, Callable[[Score], Follower]] = MappingProxyType({"oltw": _oltw})
+DEFAULT_FOLLOWER = "oltw"
+
+
+def make_follower(name: str | None, score: Score) -> Follower:
+    """The follower called ``name`` (None: the default one), ready to hear the soloist of ``score``.
+
+    Raises CollaparteError, listing the names there are, for any other name.
+    """
+    wanted = DEFAULT_FOLLOWER if name is None else name
+    if wanted not in FOLLOWERS:
+        listed = ", ".join(sorted(FOLLOWERS))
+        raise CollaparteError(f"There is no follower called {wanted!r}. There are: {listed}. Choose with --follower.")
+    return FOLLOWERS[wanted](score)
+
+
+__all__ = ["DEFAULT_FOLLOWER", "FOLLOWERS", "Follower", "make_follower"]
