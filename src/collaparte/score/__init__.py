@@ -13,8 +13,10 @@ from collaparte.score.page import (
     Score,
     TempoMark,
 )
+from collaparte.score.reading import read_score
 
 __all__ = [
     "GRACE", "NOTE", "NOTE_FIELDS", "ORNAMENT",
     "Bar", "Fermata", "Jump", "Part", "Passage", "Score", "TempoMark",
+    "read_score",
 ]  # fmt: skip

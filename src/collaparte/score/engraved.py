@@ -1,0 +1,281 @@
+"""Engraved scores (MusicXML, MXL, MEI, Humdrum kern, match) through partitura, into a ``Sheet``.
+
+partitura is imported here and nowhere else, inside ``_partitura``: it takes seconds, and where pyfluidsynth is
+installed it would fetch a soundfont at import, so that module is hidden from it for a moment. What it warns or
+prints becomes the sheet's warnings. What it leaves out of MusicXML (metronome marks, octave transposition,
+instruments, unpitched notes, cues) is read by ``musicxml``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import sys
+import threading
+import warnings
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from collaparte.errors import UnreadableScore
+from collaparte.score import musicxml, tempo_words
+from collaparte.score.instruments import is_percussion, program_of
+from collaparte.score.loudness import Loudness
+from collaparte.score.page import GRACE, NOTE
+from collaparte.score.sheet import Section, Sheet, Written, WrittenBar, WrittenFermata, WrittenPart
+
+_RECURSION = 50_000
+_STACK_BYTES = 256 * 1024 * 1024
+
+
+def _partitura() -> Any:
+    """partitura, imported without its soundfont."""
+    hidden = "fluidsynth"
+    absent = hidden not in sys.modules
+    if absent:
+        sys.modules[hidden] = None  # type: ignore[assignment]  # makes `import fluidsynth` fail inside partitura
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            import partitura  # type: ignore[import-untyped]
+            import partitura.score  # type: ignore[import-untyped]
+    finally:
+        if absent:
+            del sys.modules[hidden]
+    return partitura
+
+
+@contextlib.contextmanager
+def _deep() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def read_engraved(path: Path, kind: str, xml: bytes | None, name: str) -> Sheet:
+    """The sheet of an engraved score at ``path``; ``kind`` is musicxml, mei, kern or match; ``xml`` its MusicXML text.
+
+    Runs in a thread with a deep stack, because partitura walks long tie chains and repeats by recursion.
+    """
+    result: list[Sheet] = []
+    trouble: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with _deep():
+                result.append(_read(path, kind, xml, name))
+        except BaseException as error:  # carried to the caller's thread
+            trouble.append(error)
+
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        thread = threading.Thread(target=work, name="score reader", daemon=True)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    if trouble:
+        error = trouble[0]
+        if isinstance(error, UnreadableScore) or not isinstance(error, Exception):
+            raise error
+        shown = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreadableScore(f"{name} cannot be read as {kind}: {shown}. Open it in a notation program and export "
+                              "it again as MusicXML.") from None  # fmt: skip
+    return result[0]
+
+
+def _read(path: Path, kind: str, xml: bytes | None, name: str) -> Sheet:
+    partitura = _partitura()
+    printed = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
+        warnings.simplefilter("always")
+        if kind == "musicxml":
+            assert xml is not None
+            score = partitura.load_musicxml(io.BytesIO(xml), force_note_ids="keep")
+        elif kind == "mei":
+            score = partitura.load_mei(str(path))
+        elif kind == "kern":
+            score = partitura.load_kern(str(path), force_note_ids="keep")
+        else:
+            score = partitura.load_match(str(path), create_score=True)[2]
+        sheet = _sheet_of(partitura.score, score, kind, xml)
+    said = Counter(" ".join(str(item.message).split()) for item in caught)
+    said.update(line for line in printed.getvalue().splitlines() if line.strip())
+    sheet.warnings += [text if count == 1 else f"{text} ({count} times)" for text, count in said.items()]
+    return sheet
+
+
+class _Quarters:
+    """Divisions of one part to exact quarters from its first point."""
+
+    def __init__(self, part: Any) -> None:
+        table = [(int(t), int(q)) for t, q in part.quarter_durations()]
+        self._times = [t for t, _ in table]
+        self._divisions = [max(q, 1) for _, q in table]
+        self._quarters = [Fraction(self._times[0], self._divisions[0])]
+        for (t0, q0), (t1, _) in itertools.pairwise(table):
+            self._quarters.append(self._quarters[-1] + Fraction(t1 - t0, max(q0, 1)))
+
+    def __call__(self, t: int) -> Fraction:
+        index = max(bisect_right(self._times, int(t)) - 1, 0)
+        return self._quarters[index] + Fraction(int(t) - self._times[index], self._divisions[index])
+
+
+def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
+    title = next((str(text) for text in (score.work_title, score.movement_title, score.title) if text), "")
+    sheet = Sheet(title=" ".join(title.split()), parts=[], notes=[], bars=[])
+    sheet.played_out = sheet.ids_are_final = kind == "match"
+    extras = musicxml.extras_of(xml) if xml is not None else []
+    quarters = [_Quarters(part) for part in score.parts]
+    for index, part in enumerate(score.parts):
+        extra = extras[index] if index < len(extras) else musicxml.Extra()
+        _add_part(ps, sheet, part, index, quarters[index], extra)
+    if score.parts:
+        sheet.bars = _bars(ps, sheet, score.parts, quarters)
+        sheet.tempi, sheet.states_tempo = _tempi(ps, score.parts, quarters, extras)
+        if kind != "match":
+            _find_sections(ps, sheet, score.parts, quarters)
+    return sheet
+
+
+def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Quarters, extra: musicxml.Extra) -> None:
+    name = " ".join(str(part.part_name or "").split()) or f"Part {index + 1}"
+    program = extra.program if extra.program is not None else program_of(name)
+    if extra.program is None and extra.sound:
+        program = program_of(extra.sound) if program is None else program
+    drums = extra.percussion or (extra.program is None and is_percussion(name))
+    sheet.parts.append(WrittenPart(name, program, drums))
+    loudness = Loudness.of_part(ps, part, quarter)
+    first = len(sheet.notes)
+    place: dict[int, int] = {}
+    notes = list(part.iter_all(ps.Note, include_subclasses=True))
+    for note in notes:
+        start, end = quarter(note.start.t), quarter(note.end.t if note.end is not None else note.start.t)
+        order = getattr(note, "doc_order", None)
+        if order in extra.cues:
+            continue
+        is_grace = isinstance(note, ps.GraceNote)
+        pitch = int(note.midi_pitch) + extra.transposition(start, note.staff or 1)
+        velocity = loudness.velocity(start, note.staff, note.articulations or ())
+        place[id(note)] = len(sheet.notes)
+        sheet.notes.append(
+            Written(start, end - start, pitch, index, str(note.id), GRACE if is_grace else NOTE, velocity)
+        )
+    for note in notes:
+        if note.tie_next is not None and id(note) in place and id(note.tie_next) in place:
+            tied = place[id(note.tie_next)]
+            if sheet.notes[tied].start > sheet.notes[place[id(note)]].start:
+                sheet.notes[place[id(note)]].tied_to = tied
+                sheet.notes[tied].continues = True
+    for number, note in enumerate(part.iter_all(ps.UnpitchedNote)):
+        start, end = quarter(note.start.t), quarter(note.end.t if note.end is not None else note.start.t)
+        order = getattr(note, "doc_order", None)
+        pitch = extra.unpitched.get(order, extra.drum if extra.drum is not None else 38)
+        sheet.notes.append(Written(start, end - start, pitch, index, str(note.id or f"u{number}"), NOTE,
+                                   loudness.velocity(start, note.staff, note.articulations or ())))  # fmt: skip
+        sheet.parts[index].percussion = True
+    _add_fermatas(ps, sheet, part, quarter, first)
+
+
+def _add_fermatas(ps: Any, sheet: Sheet, part: Any, quarter: _Quarters, first: int) -> None:
+    for fermata in part.iter_all(ps.Fermata):
+        start = quarter(fermata.start.t)
+        held = fermata.ref
+        if isinstance(held, ps.GenericNote) and held.end is not None:
+            length = quarter(held.end.t) - start
+            if isinstance(held, ps.GraceNote):
+                continue
+            sheet.fermatas.append(WrittenFermata(start, length))
+        else:  # over a barline: what began last before it is held
+            before = [note.start for note in sheet.notes[first:] if note.start < start]
+            if before:
+                sheet.fermatas.append(WrittenFermata(max(before), start - max(before)))
+
+
+def _bars(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> list[WrittenBar]:
+    """The bars of the part that has most of them; parts whose bars end elsewhere are warned of."""
+    measures = [list(part.iter_all(ps.Measure)) for part in parts]
+    leading = max(range(len(parts)), key=lambda index: len(measures[index]))
+    quarter = quarters[leading]
+    metres = [(quarter(sign.start.t), int(sign.beats), int(sign.beat_type))
+              for sign in parts[leading].iter_all(ps.TimeSignature)]  # fmt: skip
+    if not metres:
+        metres = sorted({(quarters[index](sign.start.t), int(sign.beats), int(sign.beat_type))
+                         for index, part in enumerate(parts) for sign in part.iter_all(ps.TimeSignature)})  # fmt: skip
+    sheet.states_metre = bool(metres)
+    if not metres:
+        sheet.warnings.append("no time signature in the score: 4/4 is assumed")
+    bars = []
+    for place, measure in enumerate(measures[leading]):
+        start = quarter(measure.start.t)
+        end = quarter(measure.end.t) if measure.end is not None else start
+        current = [metre for metre in metres if metre[0] <= start] or metres[:1] or [(start, 4, 4)]
+        number = str(measure.name) if measure.name else str(measure.number or place + 1)
+        if end > start:
+            bars.append(WrittenBar(start, end, number, current[-1][1], current[-1][2]))
+    ends = [max((quarters[index](bar.end.t) for bar in measures[index] if bar.end is not None), default=None)
+            for index in range(len(parts))]  # fmt: skip
+    for index, last in enumerate(ends):
+        if last is not None and bars and last != bars[-1].end:
+            sheet.warnings.append(
+                f"part {sheet.parts[index].name!r} is {float(last):g} quarters long, "
+                f"{sheet.parts[leading].name!r} {float(bars[-1].end):g}: a bar in one of them does not add up"
+            )
+    return bars
+
+
+def _tempi(
+    ps: Any, parts: Any, quarters: list[_Quarters], extras: list[musicxml.Extra]
+) -> tuple[list[tuple[Fraction, float]], bool]:
+    """Tempo marks of all parts, the most reliable kind at each place, and whether any was stated as a number."""
+    found: dict[Fraction, float] = {}
+    words: list[tuple[Fraction, str]] = []
+    for index, part in enumerate(parts):
+        for mark in part.iter_all(ps.Tempo):
+            bpm = tempo_words.quarters_per_minute(float(mark.bpm), mark.unit)
+            if bpm is not None:
+                found.setdefault(quarters[index](mark.start.t), 60.0 / bpm)
+        for text in part.iter_all(ps.TempoDirection, include_subclasses=True):
+            raw = str(text.raw_text or text.text or "")
+            words.append((quarters[index](text.start.t), raw))
+    for extra in extras:
+        for place, period_s in extra.metronomes:
+            found.setdefault(place, period_s)
+    stated = bool(found)
+    return tempo_words.with_words(found, words), stated
+
+
+def _find_sections(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> None:
+    """The sections between repeat signs, from the part that has most of them, and the longest and shortest path."""
+    readings = []
+    for index, part in enumerate(parts):
+        try:
+            longest = ps.get_paths(part, no_repeats=False, all_repeats=True, ignore_leap_info=True)[0]
+            sections = [
+                Section(segment.id, quarters[index](segment.start.t), quarters[index](segment.end.t),
+                        tuple(dict.fromkeys([*segment.to, *segment.await_to])))
+                for segment in longest.segments.values()
+            ]  # fmt: skip
+            names = tuple(longest.path)
+            ps.add_segments(part, force_new=True)  # a leap changes the segments it has passed
+            shortest = tuple(ps.get_paths(part, no_repeats=True)[0].path)
+        except (KeyError, ValueError, IndexError, AttributeError, RecursionError, TypeError):
+            sheet.warnings.append(
+                f"the repeats of part {sheet.parts[index].name!r} make no sense and are played straight through"
+            )
+            continue
+        if len(names) > 100_000:
+            continue
+        readings.append((len(sections), len(names), -index, sections, names, shortest))
+    if not readings:
+        return
+    if len({reading[4] for reading in readings}) > 1:
+        sheet.warnings.append("the parts disagree about repeats: the fullest reading is taken for all of them")
+    best = max(readings, key=lambda reading: reading[:3])
+    sheet.sections, sheet.longest, sheet.shortest = best[3], best[4], best[5]
