@@ -1,0 +1,111 @@
+"""A soundfont player, block by block, exact to the sample: the synthesiser of libsonare behind six verbs.
+
+Audio is float32 of shape (frames, 2), roughly -1..1. Without a soundfont the library's own modelled General MIDI bank
+plays: thinner, but a sound. Parts sit on as many players of 16 channels as they need, so none has to share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.errors import DeviceError, MissingExtra
+from collaparte.score.page import Part
+from collaparte.sound.seats import CHANNELS, PERCUSSION_CHANNEL, Seat
+from collaparte.sound.sf2 import PERCUSSION_BANK
+from collaparte.sound.soundfont import cut_for
+from collaparte.sound.voices import CONTROL, NOTE_OFF, NOTE_ON, PROGRAM, Raw
+
+SAMPLE_RATE = 48000
+BLOCK_FRAMES = 256
+POLYPHONY = 128  # of each player of 16 channels
+PAN, VOLUME = 10, 7
+STAGE = (36, 92)  # the orchestra sits between these pans, 64 being the middle
+
+
+def presets_of(parts: Sequence[Part]) -> set[tuple[int, int]]:
+    """The (bank, program) presets these parts play, with the wood block of the metronome."""
+    return {(PERCUSSION_BANK, 0)} | {
+        (PERCUSSION_BANK if part.percussion else 0, min(max(part.program, 0), 127)) for part in parts
+    }
+
+
+class Player:
+    """Plays raw MIDI messages. ``seats`` gives each part's (player, channel); send notes there, then ``render``."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        font: Path | None,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        spread: bool = True,
+    ) -> None:
+        try:
+            import libsonare
+        except ImportError as error:
+            raise MissingExtra("The synthesiser needs libsonare: pip install 'libsonare>=1.9,<1.10'") from error
+        self.sample_rate = sample_rate
+        self.frame = 0  # how many have been rendered
+        self._silence = np.zeros(BLOCK_FRAMES, np.float32)
+        self._rest = np.zeros((0, 2), np.float32)
+        self.seats: dict[str, tuple[int, Seat]] = {}
+        pitched = [part for part in parts if not part.percussion]
+        for index, part in enumerate(pitched):
+            self.seats[part.name] = (index // len(CHANNELS), Seat(CHANNELS[index % len(CHANNELS)], part.program))
+        for part in parts:
+            if part.percussion:
+                self.seats[part.name] = (0, Seat(PERCUSSION_CHANNEL, part.program))
+        players = 1 + max((player for player, _ in self.seats.values()), default=0)
+        self._engine: Any = libsonare.RealtimeEngine(
+            float(sample_rate), BLOCK_FRAMES, command_capacity=16384, max_channels=2
+        )
+        try:
+            if font is not None:
+                self._engine.load_soundfont(cut_for(font, presets_of(parts)).read_bytes())
+            for player in range(players):
+                self._engine.set_sf2_instrument(libsonare.Sf2InstrumentConfig(polyphony=POLYPHONY), player)
+        except libsonare.SonareError as error:
+            self._engine.close()
+            raise DeviceError(f"The synthesiser cannot play the soundfont {font}: {error}") from error
+        for index, (player, seat) in enumerate(self.seats.values()):
+            self.push(player, (PROGRAM | seat.channel, min(max(seat.program, 0), 127)), 0)
+            if spread:
+                pan = round(STAGE[0] + (STAGE[1] - STAGE[0]) * (index + 0.5) / len(self.seats))
+                self.push(player, (CONTROL | seat.channel, PAN, pan), 0)
+
+    def push(self, player: int, message: Raw, frame: int) -> None:
+        """Let ``message`` take effect at ``frame``; at most one rendered block ahead, at once when that is past."""
+        status, channel = message[0] & 0xF0, message[0] & 0x0F
+        frame = max(frame, self.frame)
+        if status == NOTE_ON:
+            self._engine.push_midi_note_on(player, 0, channel, message[1], message[2], frame)
+        elif status == NOTE_OFF:
+            self._engine.push_midi_note_off(player, 0, channel, message[1], 0, frame)
+        elif status == PROGRAM:
+            self._engine.push_midi_program(player, 0, channel, message[1], render_frame=frame)
+        elif status == CONTROL:
+            self._engine.push_midi_cc(player, 0, channel, message[1], message[2], frame)
+
+    def block(self) -> NDArray[np.float32]:
+        """The next BLOCK_FRAMES of sound, (BLOCK_FRAMES, 2)."""
+        left, right = self._engine.process([self._silence, self._silence])
+        self.frame += BLOCK_FRAMES
+        return np.stack([np.asarray(left, np.float32), np.asarray(right, np.float32)], axis=1)
+
+    def close(self) -> None:
+        """Free the synthesiser."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
