@@ -103,6 +103,11 @@ class Line:
         self._s, self._beat, self._factor = time_s, beat, self._pace
         self._awaited = self._next_onset(beat - 2 * EPS)
 
+    def await_soloist(self, beat: float) -> None:
+        """Nothing sounds from ``beat`` on until a plan comes."""
+        self._started, self._hold, self._stopped_at, self._lost_since = False, None, None, None
+        self._beat = beat
+
     # -- answering -------------------------------------------------------------------------------------------------
 
     @property
@@ -226,7 +231,9 @@ class Line:
     def _after_hold(self, hold: Fermata, beat: float) -> float:
         if hold.release != "length":
             return math.inf
-        goes_on_s = self._free(hold.beat) + (hold.length_beats or 0.0) * self._pace * self._score.beat_period_at(hold.beat)
+        goes_on_s = self._free(hold.beat) + (hold.length_beats or 0.0) * self._pace * self._score.beat_period_at(
+            hold.beat
+        )
         after = self._after(hold.beat)
         if beat > max(self._awaited, after) + EPS:
             return math.inf

@@ -52,6 +52,7 @@ class Steady:
         self._f = 1.0
         self._p_tt, self._p_tf, self._p_ff = MOTOR_S**2, 0.0, START_SPREAD**2
         self._past: list[tuple[float, float]] = []  # (beat, f), the last LOOK_BACK_BEATS of them
+        self._told = False  # the line was begun by somebody's word and no onset has been heard since
 
     @property
     def tempo_factor(self) -> float:
@@ -62,13 +63,14 @@ class Steady:
         """Begin at ``beat``, sounding at ``time_s``, with a tempo somebody gave."""
         self._f = self._bounded(beat_period_s / self._score.beat_period_at(beat))
         self._begin_at(beat, time_s)
+        self._told = True
         return self._line(time_s)
 
     def plan(self, position: Position, recalled: Recalled | None = None) -> TempoPlan:
         """Take one matched onset in; the line to the next one out."""
         beat, onset_s = position.beat, position.onset_s
-        if self._beat is None or beat < self._beat - EPS:
-            self._begin_at(beat, onset_s)  # the first note, or a jump back: the tempo is kept
+        if self._beat is None or self._told or beat < self._beat - EPS:
+            self._begin_at(beat, onset_s)  # the first note heard, or a jump back: the tempo is kept
         elif beat > self._beat + EPS:
             self._observe(beat, onset_s)
         return self._line(position.time_s)
@@ -77,6 +79,7 @@ class Steady:
         self._beat, self._t_s = beat, onset_s
         self._p_tt, self._p_tf, self._p_ff = MOTOR_S**2, 0.0, max(self._p_ff, (START_SPREAD * self._f) ** 2 / 4)
         self._past = []
+        self._told = False
 
     def _observe(self, beat: float, onset_s: float) -> None:
         assert self._beat is not None
