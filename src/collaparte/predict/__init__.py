@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from collaparte.errors import CollaparteError
 from collaparte.events import Position, Recalled, TempoPlan
+from collaparte.score import Score
 
 
 class Predictor(Protocol):
@@ -20,4 +23,24 @@ class Predictor(Protocol):
         """Begin (or begin again) at ``beat`` with a known tempo: before the first note, after a tap or relocation."""
 
 
-__all__ = ["Predictor"]
+def _steady(score: Score) -> Predictor:
+    from collaparte.predict.steady import Steady
+
+    return Steady(score)
+
+
+PREDICTORS: Mapping[str, Callable[[Score], Predictor]] = {"steady": _steady}
+
+
+def make_predictor(name: str, score: Score) -> Predictor:
+    """The predictor called ``name``, for ``score``.
+
+    Raises CollaparteError, naming the predictors there are, for an unknown name; PolicyError when a trained policy
+    cannot be honoured (the caller then takes "steady" and says so).
+    """
+    if name not in PREDICTORS:
+        raise CollaparteError(f"There is no predictor {name!r}. Choose with --predictor: {', '.join(PREDICTORS)}.")
+    return PREDICTORS[name](score)
+
+
+__all__ = ["PREDICTORS", "Predictor", "make_predictor"]
