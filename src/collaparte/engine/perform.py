@@ -9,19 +9,22 @@ from typing import Protocol
 
 from collaparte.clock import VirtualClock, WallClock
 from collaparte.engine.engine import Engine
-from collaparte.events import Click, Heard, OrchestraEvent, Value
+from collaparte.events import Click, OrchestraEvent, SoloEvent, Value
 
 IDLE_S = 0.25  # live: how often an idle engine looks whether it should stop
 
 
 class Listening(Protocol):
-    """A soloist who hears the orchestra and plays accordingly (see ``listen/simulated.py``)."""
+    """A soloist who hears the orchestra and plays accordingly (see ``listen/simulated``)."""
 
-    def begin(self) -> list[Heard]:
-        """What is heard of them before the orchestra sounds anything."""
+    def next_s(self) -> float:
+        """The earliest that the next event can be heard; inf after the last."""
 
-    def listen(self, sounded: OrchestraEvent) -> list[Heard]:
-        """What is heard next, now that this note of the orchestra has been committed."""
+    def next_event(self) -> SoloEvent | None:
+        """The next event, given out for good."""
+
+    def listen(self, event: OrchestraEvent) -> None:
+        """The orchestra sounds ``event``."""
 
 
 def rehearse(engine: Engine, clock: VirtualClock, soloist: Listening | None = None) -> Iterator[Value]:
@@ -29,19 +32,20 @@ def rehearse(engine: Engine, clock: VirtualClock, soloist: Listening | None = No
 
     ``clock`` holds what will be heard; a ``soloist`` who listens adds to it while the music goes on.
     """
-    if soloist is not None:
-        for heard in soloist.begin():
-            clock.push(heard)
     while not engine.finished:
-        next_s = engine.next_s()
-        if math.isinf(next_s) and clock.exhausted:
+        solo_s = soloist.next_s() if soloist is not None else math.inf
+        until_s = min(engine.next_s(), solo_s)
+        if math.isinf(until_s) and clock.exhausted:
             break
-        heard_now = clock.wait(next_s)
-        for value in engine.step(clock.now(), heard_now):
+        heard = clock.wait(until_s)
+        for value in engine.step(clock.now(), heard):
             yield value
             if soloist is not None and isinstance(value, OrchestraEvent):
-                for heard in soloist.listen(value):
-                    clock.push(heard)
+                soloist.listen(value)
+        if soloist is not None and soloist.next_s() <= clock.now():
+            event = soloist.next_event()
+            if event is not None:
+                clock.push(event)
     yield from engine.close()
 
 

@@ -12,9 +12,11 @@ of the soloist. Rows are sorted by (beat, pitch, part). Arrays are read-only.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -203,28 +205,31 @@ class Score:
         return hashlib.sha256(keys.tobytes()).hexdigest()[:16]
 
     @cached_property
-    def _tempo_table(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        beats = np.array([mark.beat for mark in self.tempi])
-        periods = np.array([mark.beat_period_s for mark in self.tempi])
-        seconds = np.concatenate([[0.0], np.cumsum(np.diff(beats) * periods[:-1])])
+    def _tempo_table(self) -> tuple[list[float], list[float], list[float]]:
+        """Beats, seconds per quarter and seconds of the tempo marks; lists, for one look-up costs less than in NumPy."""
+        beats = [mark.beat for mark in self.tempi]
+        periods = [mark.beat_period_s for mark in self.tempi]
+        seconds = [0.0]
+        for mark, following in pairwise(self.tempi):
+            seconds.append(seconds[-1] + (following.beat - mark.beat) * mark.beat_period_s)
         return beats, periods, seconds
 
     def seconds_at(self, beat: float) -> float:
         """Seconds from the first tempo mark to ``beat``, played as the page asks, without rubato or fermatas."""
         beats, periods, seconds = self._tempo_table
-        index = max(int(np.searchsorted(beats, beat, side="right")) - 1, 0)
-        return float(seconds[index] + (beat - beats[index]) * periods[index])
+        index = max(bisect_right(beats, beat) - 1, 0)
+        return seconds[index] + (beat - beats[index]) * periods[index]
 
     def beat_at_seconds(self, page_s: float) -> float:
         """The inverse of ``seconds_at``."""
         beats, periods, seconds = self._tempo_table
-        index = max(int(np.searchsorted(seconds, page_s, side="right")) - 1, 0)
-        return float(beats[index] + (page_s - seconds[index]) / periods[index])
+        index = max(bisect_right(seconds, page_s) - 1, 0)
+        return beats[index] + (page_s - seconds[index]) / periods[index]
 
     def beat_period_at(self, beat: float) -> float:
         """Seconds per quarter that the page asks for at ``beat``."""
         beats, periods, _ = self._tempo_table
-        return float(periods[max(int(np.searchsorted(beats, beat, side="right")) - 1, 0)])
+        return periods[max(bisect_right(beats, beat) - 1, 0)]
 
     def bar_at(self, beat: float) -> Bar:
         """The bar that ``beat`` falls in (the first or last one outside the score)."""
