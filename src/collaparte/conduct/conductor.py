@@ -25,10 +25,12 @@ LOUDNESS_FOLLOWED = 0.6  # share of the soloist's louder or softer that the orch
 class Conductor:
     """Turns plans into committed notes. ``follow`` or a command changes the line; ``due`` collects what is ripe."""
 
-    def __init__(self, score: Score, horizon_s: float = 0.005) -> None:
+    def __init__(self, score: Score, horizon_s: float = 0.005, end_beat: float = math.inf) -> None:
         self._score = score
         self.horizon_s = horizon_s
         self._line = Line(score)
+        self._line.end_beat = end_beat  # of a practised passage; its own note belongs to what follows
+        self._end_beat = end_beat
         self._desk = Desk(score)
         self._names = [part.name for part in score.parts]
         self._floor_s = 0.0  # nothing new sounds before this: the last change plus the horizon
@@ -168,7 +170,7 @@ class Conductor:
 
     def _next_due_s(self) -> tuple[float, bool]:
         start, end = self._desk.next_start(), self._desk.next_end()
-        start_s = math.inf if math.isinf(start) and start > 0 else self._time_of(start)
+        start_s = math.inf if start >= self._end_beat - EPS else self._time_of(start)
         end_s = math.inf
         if math.isfinite(end):
             end_s = self._line.time_of(end)

@@ -42,6 +42,7 @@ class Line:
         self._awaited = math.inf
         self._spread_s = 0.05
         self._hold: Fermata | None = None
+        self.end_beat = math.inf  # the end of a practised passage: nothing sounds from there on
         self._stopped_at: float | None = None  # by the player's hand
         self._lost_since: float | None = None
         self._heard_s = -math.inf
@@ -128,6 +129,8 @@ class Line:
     def time_of(self, beat: float) -> float:
         """Seconds at which the orchestra sounds ``beat``; ``inf`` when that awaits the soloist or a hand."""
         if not self._started or (self._stopped_at is not None and beat > self._stopped_at + EPS):
+            return math.inf
+        if beat > self.end_beat + EPS:
             return math.inf
         if self._hold is not None and beat > self._hold.beat + EPS:
             return self._after_hold(self._hold, beat)

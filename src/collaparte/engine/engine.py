@@ -71,7 +71,8 @@ class Engine:
         self.settings = settings or Settings()
         self.follower = follower
         self.predictor = predictor
-        self.conductor = Conductor(score, self.settings.horizon_s)
+        end_beat = self.settings.loop[1] if self.settings.loop is not None else math.inf
+        self.conductor = Conductor(score, self.settings.horizon_s, end_beat)
         self.position: Position | None = None
         self.last_plan: TempoPlan | None = None
         self.finished = False

@@ -48,12 +48,14 @@ class PlainOltw:
         self._entered = np.zeros(len(self._cost), dtype=np.int64)  # number of the event with which a path came in
         self._struck = np.full(128, -1, dtype=np.int64)  # number of the event that last struck each pitch
         self._event = 0
+        self._told = False  # the place is the player's word; no note has been heard there yet
 
     def relocate(self, beat: float, time_s: float) -> Position:
         column = min(int(np.searchsorted(self._beats, beat - 1e-6)), len(self._beats) - 1)
         self._begin(column)
         self._place, self._misses = column - 1, 0.0
         self._beat, self._onset_s, self._state = float(beat), time_s, "playing"
+        self._told = True
         return Position(time_s, time_s, float(beat), 1.0, "playing")
 
     def hear(self, event: SoloEvent | SoloFrame, plan: TempoPlan | None) -> Position | None:
@@ -62,8 +64,8 @@ class PlainOltw:
         matched = self._step(event.pitch)
         if matched:
             beat = float(self._beats[self._place])
-            if beat != self._beat or self._state == "waiting":
-                self._beat, self._onset_s = beat, event.time_s
+            if beat != self._beat or self._state == "waiting" or self._told:
+                self._beat, self._onset_s, self._told = beat, event.time_s, False
         self._misses += 0.2 * ((0.0 if matched else 1.0) - self._misses)
         if matched or self._state != "waiting":
             self._state = "lost" if self._misses > 0.65 else "playing"
