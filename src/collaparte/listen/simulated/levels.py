@@ -85,9 +85,9 @@ class Level:
     mistakes: Mistakes = field(default_factory=Mistakes)
 
 
-_LOW = Rubato()
-_MIDDLE = Rubato(arch=0.15, drift=0.06, long_note=0.04, stress=0.04, inflection=0.09, unsteadiness=0.03)
-_HIGH = Rubato(arch=0.25, drift=0.1, long_note=0.06, stress=0.06, inflection=0.15, unsteadiness=0.05)
+_LOW = Rubato(arch=0.1, drift=0.04, long_note=0.03, stress=0.03, inflection=0.075, unsteadiness=0.025)
+_MIDDLE = Rubato(arch=0.15, drift=0.06, long_note=0.04, stress=0.04, inflection=0.12, unsteadiness=0.04)
+_HIGH = Rubato(arch=0.27, drift=0.11, long_note=0.07, stress=0.07, inflection=0.22, unsteadiness=0.07)
 
 LEVELS: Mapping[str, Level] = {
     "metronome": Level(
