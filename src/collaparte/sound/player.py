@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from collaparte.errors import DeviceError, MissingExtra
 from collaparte.score.page import Part
-from collaparte.sound.seats import CHANNELS, PERCUSSION_CHANNEL, Seat
+from collaparte.sound.seats import allot_players
 from collaparte.sound.sf2 import PERCUSSION_BANK
 from collaparte.sound.soundfont import cut_for
 from collaparte.sound.voices import CONTROL, NOTE_OFF, NOTE_ON, PROGRAM, Raw
@@ -53,14 +53,8 @@ class Player:
         self.sample_rate = sample_rate
         self.frame = 0  # how many have been rendered
         self._silence = np.zeros(BLOCK_FRAMES, np.float32)
-        self._rest = np.zeros((0, 2), np.float32)
-        self.seats: dict[str, tuple[int, Seat]] = {}
-        pitched = [part for part in parts if not part.percussion]
-        for index, part in enumerate(pitched):
-            self.seats[part.name] = (index // len(CHANNELS), Seat(CHANNELS[index % len(CHANNELS)], part.program))
-        for part in parts:
-            if part.percussion:
-                self.seats[part.name] = (0, Seat(PERCUSSION_CHANNEL, part.program))
+        self._from = 0  # the synthesiser's own count at our frame 0
+        self.seats = allot_players(parts)
         players = 1 + max((player for player, _ in self.seats.values()), default=0)
         self._engine: Any = libsonare.RealtimeEngine(
             float(sample_rate), BLOCK_FRAMES, command_capacity=16384, max_channels=2
@@ -82,7 +76,7 @@ class Player:
     def push(self, player: int, message: Raw, frame: int) -> None:
         """Let ``message`` take effect at ``frame``; at most one rendered block ahead, at once when that is past."""
         status, channel = message[0] & 0xF0, message[0] & 0x0F
-        frame = max(frame, self.frame)
+        frame = self._from + max(frame, self.frame)
         if status == NOTE_ON:
             self._engine.push_midi_note_on(player, 0, channel, message[1], message[2], frame)
         elif status == NOTE_OFF:
@@ -97,6 +91,11 @@ class Player:
         left, right = self._engine.process([self._silence, self._silence])
         self.frame += BLOCK_FRAMES
         return np.stack([np.asarray(left, np.float32), np.asarray(right, np.float32)], axis=1)
+
+    def restart(self) -> None:
+        """Count frames from 0 again, from here on."""
+        self._from += self.frame
+        self.frame = 0
 
     def close(self) -> None:
         """Free the synthesiser."""

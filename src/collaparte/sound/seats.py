@@ -52,3 +52,13 @@ def allot(parts: Sequence[Part], channels: Sequence[int] = CHANNELS) -> dict[str
 def seat_of(name: str, seats: Mapping[str, Seat]) -> Seat:
     """The seat of a part; a part nobody announced sits down on the first channel as strings."""
     return seats.get(name) or Seat(CHANNELS[0], 48)
+
+
+def allot_players(parts: Sequence[Part]) -> dict[str, tuple[int, Seat]]:
+    """(player, seat) for each part by name, where players of 16 channels are free: nobody shares a channel."""
+    pitched = [part for part in parts if not part.percussion]
+    seats = {
+        part.name: (index // len(CHANNELS), Seat(CHANNELS[index % len(CHANNELS)], part.program))
+        for index, part in enumerate(pitched)
+    }
+    return seats | {part.name: (0, Seat(PERCUSSION_CHANNEL, part.program)) for part in parts if part.percussion}

@@ -1,0 +1,54 @@
+"""The orchestra from the synthesiser: live here, and as a recording in ``sound.render``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from collaparte.score.page import Part
+from collaparte.sound.attack import leads_s
+from collaparte.sound.live import LiveSound
+from collaparte.sound.render import mix, render, render_solo, write_wav
+from collaparte.sound.seats import allot_players
+from collaparte.sound.soundfont import find_soundfont
+
+
+class SynthSound(LiveSound):
+    """Plays ``parts`` through the sound device, each attack sent as early as its preset speaks late.
+
+    ``soundfont`` is a path, or None for the one ``find_soundfont`` finds; with none at all the synthesiser's own
+    modelled bank plays. ``origin_s`` is ``time.monotonic()`` at the take's clock zero; ``latency_s`` is what the
+    loudspeaker adds to the device's own buffers (Bluetooth: a fifth of a second and more). ``backend`` is one of
+    miniaudio's names (ALSA, PULSEAUDIO, JACK, COREAUDIO, NULL), ``device`` the beginning of a device's name.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        soundfont: str | Path | None = None,
+        *,
+        origin_s: float,
+        latency_s: float = 0.0,
+        backend: str | None = None,
+        device: str | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        others = [part for part in parts if not part.solo]
+        self.font = find_soundfont(soundfont)
+        super().__init__(
+            {
+                "output": "synth",
+                "parts": [[part.name, part.program, part.percussion] for part in others],
+                "font": str(self.font) if self.font is not None else None,
+                "backend": backend,
+                "device": device,
+            },
+            allot_players(others),
+            origin_s=origin_s,
+            latency_s=latency_s,
+            leads_s=leads_s(others, self.font),
+            notice=notice,
+        )
+
+
+__all__ = ["SynthSound", "mix", "render", "render_solo", "write_wav"]
