@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from collaparte.errors import DeviceError, MissingExtra, SoloistError
+from collaparte.errors import SoloistError
 from collaparte.events import Pedal, SoloEvent
+from collaparte.ports import VIRTUAL, open_port, ports
 
 Played: TypeAlias = SoloEvent | Pedal
 
 PEDALS = (64, 66, 67)
 LOOK_AGAIN_S = 0.5  # how often a watcher asks whether the port is still there
-VIRTUAL = "virtual:"  # a port of our own, which other programs connect to
 
 NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
 
@@ -142,51 +142,9 @@ def _open(path: Path) -> Any:
     return midi
 
 
-def open_client(direction: str, api: int | None = None) -> Any:
-    """An rtmidi ``MidiIn`` or ``MidiOut`` on the first sound system of this machine that answers, or None."""
-    try:
-        import rtmidi
-    except ImportError as error:
-        raise MissingExtra("Live MIDI needs python-rtmidi: pip install python-rtmidi") from error
-    for choice in [api] if api is not None else rtmidi.get_compiled_api():
-        if choice == rtmidi.API_RTMIDI_DUMMY:
-            continue
-        try:
-            return getattr(rtmidi, direction)(choice)
-        except Exception:  # no ALSA sequencer, no JACK server: rtmidi raises its own SystemError or RtMidiError
-            continue
-    return None
-
-
 def input_ports() -> list[str]:
     """Names of the MIDI inputs there are now; empty on a machine without a MIDI system."""
-    client = open_client("MidiIn")
-    if client is None:
-        return []
-    try:
-        return list(client.get_ports())
-    finally:
-        client.delete()
-
-
-def choose_port(wanted: str | None, names: Sequence[str]) -> int:
-    """Index of the one port that ``wanted`` names: in full, or by a beginning that no other port shares.
-
-    None chooses the only port. Raises DeviceError naming the ports there are.
-    """
-    if wanted is None and len(names) == 1:
-        return 0
-    if wanted is not None and wanted in names:
-        return names.index(wanted)
-    near = [
-        index for index, name in enumerate(names) if wanted is None or name.casefold().startswith(wanted.casefold())
-    ]
-    if len(near) == 1:
-        return near[0]
-    if not names:
-        raise DeviceError("There is no MIDI input on this machine. Connect one; `collaparte devices` lists them.")
-    trouble = "Several MIDI inputs are there" if wanted is None else f"No single MIDI input begins with {wanted!r}"
-    raise DeviceError(f"{trouble}. They are: {', '.join(names)}. Choose one with --midi-in NAME.")
+    return ports("MidiIn")
 
 
 class MidiInput:
@@ -212,25 +170,8 @@ class MidiInput:
         self._lock = threading.Lock()  # between the port's thread and the watcher that releases lost keys
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._client = open_client("MidiIn")
-        if self._client is None:
-            raise DeviceError("This machine has no MIDI system that answers (ALSA, CoreMIDI or JACK).")
-        try:
-            if port is not None and port.startswith(VIRTUAL):
-                self.name = port.removeprefix(VIRTUAL)
-                self._client.open_virtual_port(self.name)
-            else:
-                names = self._client.get_ports()
-                index = choose_port(port, names)
-                self.name = str(names[index])
-                self._client.open_port(index)
-            self._client.set_callback(self._arrived)
-        except DeviceError:
-            self._client.delete()
-            raise
-        except Exception as error:
-            self._client.delete()
-            raise DeviceError(f"The MIDI input {port!r} cannot be opened: {error}") from error
+        self._client, self.name = open_port("MidiIn", port)
+        self._client.set_callback(self._arrived)
         if port is None or not port.startswith(VIRTUAL):
             self._watcher = threading.Thread(target=self._watch, name="collaparte-midi-in", daemon=True)
             self._watcher.start()

@@ -1,6 +1,6 @@
 """The orchestra, and the soloist if wanted, as a Standard MIDI File.
 
-One track to a part, in seconds: the file's tempo is 120 throughout and its ticks are a fine ruler (1/960 s), since
+One track to a part, in seconds: the file's tempo is 120 throughout and its ticks are a fine ruler (1/9600 s), since
 the music's own tempo is the soloist's. Tick 0 is clock zero of the take, so such a file can be heard again as a
 soloist, or laid beside the recording.
 """
@@ -18,7 +18,7 @@ from collaparte.sound.face import Sound, Sounding
 from collaparte.sound.seats import CLICK_LENGTH_S, CLICK_STRONG, CLICK_WEAK, PERCUSSION_CHANNEL, Seat, allot, seat_of
 from collaparte.sound.voices import CONTROL, PROGRAM, Raw, Voices
 
-TICKS_PER_QUARTER = 480  # at 120 quarters a minute: 960 ticks a second
+TICKS_PER_QUARTER = 4800  # at 120 quarters a minute: 9600 ticks a second
 
 
 def write_midi(
