@@ -1,7 +1,11 @@
 """The page: notes, bars, repeats, tempo marks, fermatas; which part is the soloist's, which the orchestra's."""
 
+from collaparte.score.describe import Description, describe
+from collaparte.score.marked import apply_marks
+from collaparte.score.marks import Marks, find_marks, read_marks
 from collaparte.score.page import (
     GRACE,
+    LONG_REST_BEATS,
     NOTE,
     NOTE_FIELDS,
     ORNAMENT,
@@ -14,9 +18,27 @@ from collaparte.score.page import (
     TempoMark,
 )
 from collaparte.score.reading import read_score
+from collaparte.score.starter import start_marks
 
 __all__ = [
-    "GRACE", "NOTE", "NOTE_FIELDS", "ORNAMENT",
-    "Bar", "Fermata", "Jump", "Part", "Passage", "Score", "TempoMark",
+    "GRACE",
+    "LONG_REST_BEATS",
+    "NOTE",
+    "NOTE_FIELDS",
+    "ORNAMENT",
+    "Bar",
+    "Description",
+    "Fermata",
+    "Jump",
+    "Marks",
+    "Part",
+    "Passage",
+    "Score",
+    "TempoMark",
+    "apply_marks",
+    "describe",
+    "find_marks",
+    "read_marks",
     "read_score",
-]  # fmt: skip
+    "start_marks",
+]

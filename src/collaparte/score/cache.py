@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collaparte.errors import ScoreError
 from collaparte.score.page import NOTE_FIELDS, Bar, Fermata, Jump, Part, Score, TempoMark
 
-FORMAT = 1
+FORMAT = 2
 
 
 def folder() -> Path | None:
@@ -44,7 +45,7 @@ def key_of(contents: Sequence[bytes], kinds: Sequence[str], options: Mapping[str
     return digest.hexdigest()[:32]
 
 
-def keep(key: str, score: Score, first_parts: int) -> None:
+def keep(key: str, score: Score, staves: NDArray[np.int16], first_parts: int) -> None:
     """Keep a page; silently not, where the disk is full or read-only."""
     target = folder()
     if target is None:
@@ -61,7 +62,7 @@ def keep(key: str, score: Score, first_parts: int) -> None:
         target.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target, suffix=".part")
         with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, notes=score.notes, page=text)
+            np.savez(stream, notes=score.notes, staves=staves, page=text)
         os.replace(temporary, target / f"{key}.npz")
     except OSError:
         with contextlib.suppress(OSError):
@@ -69,16 +70,18 @@ def keep(key: str, score: Score, first_parts: int) -> None:
                 os.unlink(temporary)
 
 
-def load(key: str) -> tuple[Score, int] | None:
-    """The page kept under ``key`` and how many parts its first file has; None when there is none, or none whole."""
+def load(key: str) -> tuple[Score, NDArray[np.int16], int] | None:
+    """The page kept under ``key``, its notes' staves and how many parts its first file has.
+
+    None when there is no such page, or no whole one."""
     target = folder()
     if target is None:
         return None
     try:
         with np.load(target / f"{key}.npz", allow_pickle=False) as stored:
             page = json.loads(stored["page"].tobytes().decode())
-            notes = stored["notes"]
-        if page["format"] != FORMAT or notes.dtype != NOTE_FIELDS:
+            notes, staves = stored["notes"], stored["staves"]
+        if page["format"] != FORMAT or notes.dtype != NOTE_FIELDS or staves.shape != notes.shape:
             return None
         score = Score(
             str(page["title"]), notes, tuple(Part(*item) for item in page["parts"]),
@@ -86,6 +89,6 @@ def load(key: str) -> tuple[Score, int] | None:
             tuple(Fermata(*item) for item in page["fermatas"]), (), tuple(Jump(*item) for item in page["jumps"]),
             tuple(page["warnings"]),
         )  # fmt: skip
-        return score, int(page["first_parts"])
+        return score, staves, int(page["first_parts"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, ScoreError):
         return None

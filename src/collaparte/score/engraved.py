@@ -30,6 +30,9 @@ from collaparte.score.sheet import Section, Sheet, Written, WrittenBar, WrittenF
 
 _RECURSION = 50_000
 _STACK_BYTES = 256 * 1024 * 1024
+# partitura's word on engraving that is no business of ours, or that ``musicxml`` reads itself
+_OF_NO_MATTER = ("error parsing", "unhandled:", "ignoring direction type", "ignoring tag", "not adding duplicate",
+                 "Dropping slur", "Did not find a", "Dashes end", "pedal types", "ignoring empty")  # fmt: skip
 
 
 def _partitura() -> Any:
@@ -106,7 +109,9 @@ def _read(path: Path, kind: str, xml: bytes | None, name: str) -> Sheet:
             score = partitura.load_match(str(path), create_score=True)[2]
         sheet = _sheet_of(partitura.score, score, kind, xml)
     said = Counter(" ".join(str(item.message).split()) for item in caught)
-    said.update(line for line in printed.getvalue().splitlines() if line.strip())
+    said.update(line.strip() for line in printed.getvalue().splitlines() if line.strip())
+    for text in [text for text in said if text.startswith(_OF_NO_MATTER)]:
+        del said[text]
     sheet.warnings += [text if count == 1 else f"{text} ({count} times)" for text, count in said.items()]
     return sheet
 
@@ -127,12 +132,80 @@ class _Quarters:
         return self._quarters[index] + Fraction(int(t) - self._times[index], self._divisions[index])
 
 
+class _Places:
+    """Places of one part on the timeline all parts share.
+
+    In most scores every part's bars are equally long and this changes nothing. Where one part's bar lacks its hidden
+    rests, or is printed in a metre of its own (9/8 over 3/4), partitura lets the parts drift apart for the rest of
+    the piece; here every bar begins together: the short bar waits, the bar complete in another metre is stretched.
+    """
+
+    def __init__(self, ps: Any, part: Any) -> None:
+        self.quarter = _Quarters(part)
+        self.bars = [(self.quarter(bar.start.t), self.quarter(bar.end.t)) for bar in part.iter_all(ps.Measure)
+                     if bar.end is not None]  # fmt: skip
+        self._metres = [(self.quarter(sign.start.t), Fraction(4 * int(sign.beats), int(sign.beat_type)))
+                        for sign in part.iter_all(ps.TimeSignature)]  # fmt: skip
+        self._starts: list[Fraction] = []
+        self._moved: list[tuple[Fraction, Fraction]] = []  # (new start, stretch) of each bar
+
+    def full_bar(self, index: int) -> Fraction | None:
+        """The length the metre asks of a bar."""
+        before = [length for start, length in self._metres if start <= self.bars[index][0]]
+        return before[-1] if before else None
+
+    def move(self, lengths: list[Fraction]) -> None:
+        """Let the bars be as long as ``lengths`` says."""
+        self._starts = [start for start, _ in self.bars]
+        at = self._starts[0]
+        for index, ((start, end), length) in enumerate(zip(self.bars, lengths, strict=True)):
+            whole = end - start == self.full_bar(index) and end > start
+            self._moved.append((at, length / (end - start) if whole else Fraction(1)))
+            at += length
+
+    def _bar(self, place: Fraction) -> int:
+        return max(bisect_right(self._starts, place) - 1, 0)
+
+    def __call__(self, t: int) -> Fraction:
+        place = self.quarter(t)
+        if not self._moved:
+            return place
+        index = self._bar(place)
+        at, stretch = self._moved[index]
+        return at + (place - self._starts[index]) * stretch
+
+    def length(self, start: int, end: int) -> Fraction:
+        """How long something from ``start`` to ``end`` (divisions) is."""
+        plain = self.quarter(end) - self.quarter(start)
+        return plain * self._moved[self._bar(self.quarter(start))][1] if self._moved else plain
+
+
+def _aligned(ps: Any, sheet: Sheet, parts: Any) -> list[_Places]:
+    """The places of every part, with their bars brought together where they disagree."""
+    places = [_Places(ps, part) for part in parts]
+    counts = {len(one.bars) for one in places}
+    if len(places) < 2 or len(counts) != 1 or counts == {0}:
+        return places
+    lengths = [max(one.bars[index][1] - one.bars[index][0] for one in places) for index in range(counts.pop())]
+    odd = [index for index, length in enumerate(lengths[:-1])
+           if any(one.bars[index][1] - one.bars[index][0] != length for one in places)]  # fmt: skip
+    if odd and len({one.bars[0][0] for one in places}) == 1:
+        for one in places:
+            one.move(lengths)
+        named = [str(bar.name or bar.number) for bar in parts[0].iter_all(ps.Measure)]
+        shown = ", ".join(named[index] for index in odd[:8]) + (", ..." if len(odd) > 8 else "")
+        sheet.warnings.append(
+            f"the parts disagree about the length of bars {shown}; their barlines were brought together"
+        )
+    return places
+
+
 def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
     title = next((str(text) for text in (score.work_title, score.movement_title, score.title) if text), "")
     sheet = Sheet(title=" ".join(title.split()), parts=[], notes=[], bars=[])
     sheet.played_out = sheet.ids_are_final = kind == "match"
     extras = musicxml.extras_of(xml) if xml is not None else []
-    quarters = [_Quarters(part) for part in score.parts]
+    quarters = _aligned(ps, sheet, score.parts)
     for index, part in enumerate(score.parts):
         extra = extras[index] if index < len(extras) else musicxml.Extra()
         _add_part(ps, sheet, part, index, quarters[index], extra)
@@ -144,7 +217,7 @@ def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
     return sheet
 
 
-def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Quarters, extra: musicxml.Extra) -> None:
+def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Places, extra: musicxml.Extra) -> None:
     name = " ".join(str(part.part_name or "").split()) or f"Part {index + 1}"
     program = extra.program if extra.program is not None else program_of(name)
     if extra.program is None and extra.sound:
@@ -156,39 +229,38 @@ def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Quarters, 
     place: dict[int, int] = {}
     notes = list(part.iter_all(ps.Note, include_subclasses=True))
     for note in notes:
-        start, end = quarter(note.start.t), quarter(note.end.t if note.end is not None else note.start.t)
+        start = quarter(note.start.t)
+        length = quarter.length(note.start.t, note.end.t if note.end is not None else note.start.t)
         order = getattr(note, "doc_order", None)
         if order in extra.cues:
             continue
         is_grace = isinstance(note, ps.GraceNote)
-        pitch = int(note.midi_pitch) + extra.transposition(start, note.staff or 1)
+        pitch = int(note.midi_pitch) + extra.transposition(note.start.t, note.staff or 1)
         velocity = loudness.velocity(start, note.staff, note.articulations or ())
         place[id(note)] = len(sheet.notes)
-        sheet.notes.append(
-            Written(start, end - start, pitch, index, str(note.id), GRACE if is_grace else NOTE, velocity)
-        )
+        sheet.notes.append(Written(start, length, pitch, index, str(note.id), GRACE if is_grace else NOTE, velocity))
     for note in notes:
         if note.tie_next is not None and id(note) in place and id(note.tie_next) in place:
             tied = place[id(note.tie_next)]
             if sheet.notes[tied].start > sheet.notes[place[id(note)]].start:
                 sheet.notes[place[id(note)]].tied_to = tied
-                sheet.notes[tied].continues = True
     for number, note in enumerate(part.iter_all(ps.UnpitchedNote)):
-        start, end = quarter(note.start.t), quarter(note.end.t if note.end is not None else note.start.t)
+        start = quarter(note.start.t)
+        length = quarter.length(note.start.t, note.end.t if note.end is not None else note.start.t)
         order = getattr(note, "doc_order", None)
         pitch = extra.unpitched.get(order, extra.drum if extra.drum is not None else 38)
-        sheet.notes.append(Written(start, end - start, pitch, index, str(note.id or f"u{number}"), NOTE,
+        sheet.notes.append(Written(start, length, pitch, index, str(note.id or f"u{number}"), NOTE,
                                    loudness.velocity(start, note.staff, note.articulations or ())))  # fmt: skip
         sheet.parts[index].percussion = True
     _add_fermatas(ps, sheet, part, quarter, first)
 
 
-def _add_fermatas(ps: Any, sheet: Sheet, part: Any, quarter: _Quarters, first: int) -> None:
+def _add_fermatas(ps: Any, sheet: Sheet, part: Any, quarter: _Places, first: int) -> None:
     for fermata in part.iter_all(ps.Fermata):
         start = quarter(fermata.start.t)
         held = fermata.ref
         if isinstance(held, ps.GenericNote) and held.end is not None:
-            length = quarter(held.end.t) - start
+            length = quarter.length(fermata.start.t, held.end.t)
             if isinstance(held, ps.GraceNote):
                 continue
             sheet.fermatas.append(WrittenFermata(start, length))
@@ -198,7 +270,7 @@ def _add_fermatas(ps: Any, sheet: Sheet, part: Any, quarter: _Quarters, first: i
                 sheet.fermatas.append(WrittenFermata(max(before), start - max(before)))
 
 
-def _bars(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> list[WrittenBar]:
+def _bars(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Places]) -> list[WrittenBar]:
     """The bars of the part that has most of them; parts whose bars end elsewhere are warned of."""
     measures = [list(part.iter_all(ps.Measure)) for part in parts]
     leading = max(range(len(parts)), key=lambda index: len(measures[index]))
@@ -214,7 +286,9 @@ def _bars(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> list[
     bars = []
     for place, measure in enumerate(measures[leading]):
         start = quarter(measure.start.t)
-        end = quarter(measure.end.t) if measure.end is not None else start
+        end = start + (quarter.length(measure.start.t, measure.end.t) if measure.end is not None else 0)
+        if place + 1 < len(measures[leading]):
+            end = max(end, quarter(measures[leading][place + 1].start.t))
         current = [metre for metre in metres if metre[0] <= start] or metres[:1] or [(start, 4, 4)]
         number = str(measure.name) if measure.name else str(measure.number or place + 1)
         if end > start:
@@ -231,7 +305,7 @@ def _bars(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> list[
 
 
 def _tempi(
-    ps: Any, parts: Any, quarters: list[_Quarters], extras: list[musicxml.Extra]
+    ps: Any, parts: Any, quarters: list[_Places], extras: list[musicxml.Extra]
 ) -> tuple[list[tuple[Fraction, float]], bool]:
     """Tempo marks of all parts, the most reliable kind at each place, and whether any was stated as a number."""
     found: dict[Fraction, float] = {}
@@ -241,17 +315,18 @@ def _tempi(
             bpm = tempo_words.quarters_per_minute(float(mark.bpm), mark.unit)
             if bpm is not None:
                 found.setdefault(quarters[index](mark.start.t), 60.0 / bpm)
-        for text in part.iter_all(ps.TempoDirection, include_subclasses=True):
-            raw = str(text.raw_text or text.text or "")
-            words.append((quarters[index](text.start.t), raw))
-    for extra in extras:
-        for place, period_s in extra.metronomes:
-            found.setdefault(place, period_s)
+        if not extras:
+            for text in part.iter_all(ps.TempoDirection, include_subclasses=True):
+                words.append((quarters[index](text.start.t), str(text.raw_text or text.text or "")))
+    for extra, place_of in zip(extras, quarters, strict=False):
+        for t, period_s in extra.metronomes:
+            found.setdefault(place_of(t), period_s)
+        words += [(place_of(t), text) for t, text in extra.words]
     stated = bool(found)
     return tempo_words.with_words(found, words), stated
 
 
-def _find_sections(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Quarters]) -> None:
+def _find_sections(ps: Any, sheet: Sheet, parts: Any, quarters: list[_Places]) -> None:
     """The sections between repeat signs, from the part that has most of them, and the longest and shortest path."""
     readings = []
     for index, part in enumerate(parts):

@@ -1,7 +1,7 @@
 """What partitura leaves out of MusicXML: instruments, octave transposition, metronomes, cue and unpitched notes.
 
-Positions are counted exactly as partitura counts them (a bar is as long as its furthest voice), so that places agree;
-notes are named by their order in the part, partitura's ``doc_order``.
+Positions are divisions, counted exactly as partitura counts them (a bar is as long as its furthest voice), so that
+places agree; notes are named by their order in the part, partitura's ``doc_order``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from collaparte.errors import UnreadableScore
@@ -27,13 +26,14 @@ class Extra:
     sound: str = ""
     percussion: bool = False
     drum: int | None = None  # General MIDI key of the part's only unpitched instrument
-    transpositions: list[tuple[Fraction, int | None, int]] = field(default_factory=list)  # place, staff, semitones
-    metronomes: list[tuple[Fraction, float]] = field(default_factory=list)  # place, seconds per quarter
+    transpositions: list[tuple[int, int | None, int]] = field(default_factory=list)  # divisions, staff, semitones
+    metronomes: list[tuple[int, float]] = field(default_factory=list)  # divisions, seconds per quarter
+    words: list[tuple[int, str]] = field(default_factory=list)  # divisions, text of a direction
     cues: set[int | None] = field(default_factory=set)
     unpitched: dict[int | None, int] = field(default_factory=dict)
 
-    def transposition(self, place: Fraction, staff: int) -> int:
-        """Semitones from written to sounding at ``place``."""
+    def transposition(self, place: int, staff: int) -> int:
+        """Semitones from written to sounding at ``place`` (divisions)."""
         shift = 0
         for start, number, semitones in self.transpositions:
             if start <= place and number in (None, staff):
@@ -156,12 +156,7 @@ def _declared(declared: Any) -> tuple[Extra, dict[str, int]]:
 
 def _walk(part: Any, extra: Extra, drums: dict[str, int]) -> None:
     """One pass through a part, counting divisions as partitura does."""
-    divisions, position, order = 1, 0, 0
-    anchor_division, anchor = 0, Fraction(0)  # where the divisions last changed
-
-    def place(at: int) -> Fraction:
-        return anchor + Fraction(at - anchor_division, divisions)
-
+    position = order = 0
     for measure in part.iterfind("measure"):
         start = furthest = position
         for item in measure:
@@ -179,12 +174,10 @@ def _walk(part: Any, extra: Extra, drums: dict[str, int]) -> None:
                 position += _number(item, "duration") or 0
                 furthest = max(furthest, position)
             elif item.tag == "attributes":
-                new = _number(item, "divisions")
-                if new and new > 0 and new != divisions:
-                    anchor, anchor_division, divisions = place(position), position, new
-                _transpose(item, place(position), extra)
+                _transpose(item, position, extra)
             elif item.tag == "direction":
-                _metronome(item, place(position), extra)
+                _words(item, position, extra)
+                _metronome(item, position, extra)
         position = furthest
 
 
@@ -198,7 +191,7 @@ def _note(item: Any, order: int, extra: Extra, drums: dict[str, int]) -> None:
             extra.unpitched[order] = key
 
 
-def _transpose(attributes: Any, place: Fraction, extra: Extra) -> None:
+def _transpose(attributes: Any, place: int, extra: Extra) -> None:
     for transpose in attributes.iterfind("transpose"):
         semitones = _number(transpose, "chromatic") or 0
         octaves = _number(transpose, "octave-change") or 0
@@ -207,7 +200,13 @@ def _transpose(attributes: Any, place: Fraction, extra: Extra) -> None:
         extra.transpositions.append((place, staff, semitones + 12 * octaves))
 
 
-def _metronome(direction: Any, place: Fraction, extra: Extra) -> None:
+def _words(direction: Any, place: int, extra: Extra) -> None:
+    text = " ".join("".join(words.itertext()) for words in direction.iterfind("direction-type/words"))
+    if text.strip():
+        extra.words.append((place, " ".join(text.split())[:200]))
+
+
+def _metronome(direction: Any, place: int, extra: Extra) -> None:
     metronome = direction.find("direction-type/metronome")
     if metronome is None or metronome.findtext("per-minute") is None:
         return

@@ -26,6 +26,8 @@ from collaparte.errors import PartNotFound, ScoreError
 
 NOTE, GRACE, ORNAMENT = 0, 1, 2
 
+LONG_REST_BEATS = 4.0  # quarters: from here on a rest of the soloist is the orchestra's
+
 NOTE_FIELDS = np.dtype(
     [
         ("beat", "f8"),  # onset, performed quarters
@@ -189,6 +191,33 @@ class Score:
         return beats
 
     @cached_property
+    def solo_rests(self) -> tuple[tuple[float, float], ...]:
+        """(start, end) of the soloist's rests of at least LONG_REST_BEATS, also before the first and after the last note."""
+        rows = self.solo[self.solo["kind"] == NOTE]
+        if not len(rows):
+            return ((0.0, self.end_beat),) if self.end_beat >= LONG_REST_BEATS else ()
+        ends = np.maximum.accumulate(rows["beat"] + rows["duration_beats"])
+        starts = np.concatenate([[0.0], ends])
+        stops = np.concatenate([rows["beat"], [self.end_beat]])
+        long = stops - starts >= LONG_REST_BEATS - 1e-9
+        return tuple((float(start), float(stop)) for start, stop in zip(starts[long], stops[long], strict=True))
+
+    @cached_property
+    def solo_entries(self) -> NDArray[np.float64]:
+        """Beats (k,) where the soloist begins, or begins again after a rest of at least LONG_REST_BEATS, ascending."""
+        onsets = self.solo_onsets
+        after = {stop for _, stop in self.solo_rests}
+        entries = np.array([beat for place, beat in enumerate(onsets) if place == 0 or float(beat) in after])
+        entries.setflags(write=False)
+        return entries
+
+    @cached_property
+    def tutti(self) -> tuple[tuple[float, float], ...]:
+        """(start, end) of the soloist's long rests in which the orchestra begins a note."""
+        beats = self.orchestra["beat"]
+        return tuple((start, stop) for start, stop in self.solo_rests if np.any((beats >= start) & (beats < stop)))
+
+    @cached_property
     def end_beat(self) -> float:
         """Where the last note or bar ends."""
         last_note = float((self.notes["beat"] + self.notes["duration_beats"]).max(initial=0.0))
@@ -206,7 +235,7 @@ class Score:
 
     @cached_property
     def _tempo_table(self) -> tuple[list[float], list[float], list[float]]:
-        """Beats, seconds per quarter and seconds of the tempo marks; lists, for one look-up costs less than in NumPy."""
+        """Beats, seconds per quarter and seconds of the tempo marks; lists: one look-up costs less than in NumPy."""
         beats = [mark.beat for mark in self.tempi]
         periods = [mark.beat_period_s for mark in self.tempi]
         seconds = [0.0]

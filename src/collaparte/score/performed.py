@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collaparte.errors import ScoreError, TimelineMismatch, UnreadableScore
 from collaparte.score.instruments import program_of
@@ -49,8 +50,12 @@ class _Played:
         return max((note.at + note.length for note in self.notes), default=Fraction(0))
 
 
-def perform(sheets: Sequence[tuple[Sheet, str]], *, repeats: bool = True, unfolding: str | None = None) -> Score:
+def perform(
+    sheets: Sequence[tuple[Sheet, str]], *, repeats: bool = True, unfolding: str | None = None
+) -> tuple[Score, NDArray[np.int16]]:
     """The page of one sheet, or of a solo sheet and its accompaniment, each given with its file's name.
+
+    Beside it the staff (n,) of each row of the page's notes, 0 where the file knows none.
 
     Raises TimelineMismatch when two sheets cannot be one piece, UnreadableScore when there is not one note.
     """
@@ -180,10 +185,11 @@ def _last(table: dict[Fraction, _Value], place: Fraction) -> _Value | None:
     return table[max(before)] if before else None
 
 
-def _page(played: Sequence[_Played], origin: Fraction) -> Score:
+def _page(played: Sequence[_Played], origin: Fraction) -> tuple[Score, NDArray[np.int16]]:
     """Assemble the page; ``origin`` is the earliest performed quarter that sounds, beat 0.0."""
     warnings: list[str] = []
     parts: list[Part] = []
+    staves: list[int] = []
     rows: list[tuple[float, float, int, int, int, int, float, int, str]] = []
     for one in played:
         first = len(parts)
@@ -197,6 +203,7 @@ def _page(played: Sequence[_Played], origin: Fraction) -> Score:
             if not 0 <= source.pitch <= 127:
                 beyond += 1
                 continue
+            staves.append(source.staff)
             rows.append((float(note.at - origin), float(max(note.length, Fraction(0))), source.pitch,
                          first + source.part, source.velocity, source.kind, float(note.written - at_zero),
                          note.passing, note.id[:32]))  # fmt: skip
@@ -213,7 +220,10 @@ def _page(played: Sequence[_Played], origin: Fraction) -> Score:
     )
     title = next((one.sheet.title for one in played if one.sheet.title), "") or played[0].name.rsplit(".", 1)[0]
     notes = np.array(rows, dtype=NOTE_FIELDS)
-    return Score(title, notes, tuple(parts), bars, tempi, _fermatas(played, notes, origin), (), jumps, tuple(warnings))
+    order = np.lexsort((notes["part"], notes["pitch"], notes["beat"]))  # the page's own order
+    fermatas = _fermatas(played, notes, origin)
+    score = Score(title, notes[order], tuple(parts), bars, tempi, fermatas, (), jumps, tuple(warnings))
+    return score, np.array(staves, dtype=np.int16)[order]
 
 
 def _best_timeline(played: Sequence[_Played]) -> _Played:
@@ -284,7 +294,7 @@ def _tempi(played: Sequence[_Played], timeline: _Played, origin: Fraction) -> tu
     return tuple(tidy), missing
 
 
-def _fermatas(played: Sequence[_Played], notes: np.ndarray, origin: Fraction) -> tuple[Fermata, ...]:
+def _fermatas(played: Sequence[_Played], notes: NDArray[np.void], origin: Fraction) -> tuple[Fermata, ...]:
     """One fermata for each place the music rests.
 
     Where other voices still move under a held note, the music rests on the last of them; so one hold that is printed

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from collaparte.errors import PartNotFound, UnreadableScore
 from collaparte.score import cache as parsed
-from collaparte.score import marks as marking
 from collaparte.score import musicxml
 from collaparte.score.engraved import read_engraved
+from collaparte.score.marked import apply_marks
+from collaparte.score.marks import find_marks, read_marks
 from collaparte.score.midi import read_midi
 from collaparte.score.page import Score
 from collaparte.score.performed import perform, with_releases
 from collaparte.score.sheet import Sheet
 
-READER = 1  # raised whenever the same file would give another page
+READER = 2  # raised whenever the same file would give another page
 MAX_FILE_BYTES = 100_000_000
 
 Progress = Callable[[float, str], None]
@@ -63,16 +64,16 @@ def read_score(
             sheets.append((read_sheet(file, data), file.name))
         tell(0.9, "playing out the repeats")
         first_parts = len(sheets[0][0].parts)
-        score = perform(sheets, repeats=repeats, unfolding=unfolding)
+        score, staves = perform(sheets, repeats=repeats, unfolding=unfolding)
         if cache:
-            parsed.keep(key, score, first_parts)
+            parsed.keep(key, score, staves, first_parts)
     else:
-        score, first_parts = kept
+        score, staves, first_parts = kept
     tell(1.0, "read")
     score = choose_solo(score, solo, first_parts if len(files) > 1 else 0, choose)
     score = with_releases(score)
-    found = Path(marks) if marks is not None else marking.find_marks(files[0])
-    return marking.apply_marks(score, marking.read_marks(found)) if found is not None else score
+    found = Path(marks) if marks is not None else find_marks(files[0])
+    return apply_marks(score, read_marks(found), staves) if found is not None else score
 
 
 def choose_solo(score: Score, solo: Sequence[str] | str | None, of_pair: int, choose: bool = True) -> Score:

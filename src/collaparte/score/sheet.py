@@ -32,7 +32,7 @@ class Written:
     kind: int = NOTE
     velocity: int = 64
     tied_to: int | None = None
-    continues: bool = False  # another note is tied to this one
+    staff: int = 0  # in its part, from 1; 0 where the file knows no staves
 
 
 @dataclass(slots=True)
@@ -123,8 +123,9 @@ def visits_of(sheet: Sheet, path: Sequence[str]) -> list[Visit]:
         section = known[name]
         visits.append(Visit(name, section.start, section.end, at))
         at += section.end - section.start
-    if visits:  # what rings or stands after the last barline is still played
-        visits[-1].end = max(visits[-1].end, sheet.end + 1) if visits[-1].end >= sheet.end else visits[-1].end
+    if visits and visits[-1].end == max(section.end for section in sheet.sections):
+        # a part that runs on beyond the others' last barline is played to its end
+        visits[-1].end = max([visits[-1].end, sheet.end, *(note.start for note in sheet.notes)]) + 1
     return visits
 
 

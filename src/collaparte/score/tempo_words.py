@@ -1,8 +1,9 @@
 """From tempo marks and words to seconds per quarter.
 
 Metronome numbers and a file's playback tempi are taken as they are. Where a word such as "Allegro" stands alone it is
-given the middle of the range usual on metronomes, in quarters of a simple metre. A change such as "rit." has no number:
-it becomes two steps downwards over its bar, until the next mark or "a tempo" restores the tempo before it.
+given the middle of the range usual on metronomes, in quarters of a simple metre; "più mosso" and its like change the
+tempo by a seventh. A change such as "rit." has no number: it becomes two steps of 8 %, until a mark or "a tempo"
+restores the tempo before it, or eight quarters have passed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ _WORDS: tuple[tuple[str, float], ...] = (
     ("rapide", 152), ("tempo di valse", 160), ("tempo di marcia", 112), ("tempo di menuetto", 116),
     ("fast", 140), ("slowly", 58), ("slow", 56), ("lively", 126), ("moderately", 96), ("quick", 138),
 )  # fmt: skip
-_BACK = re.compile(r"\b(a tempo|tempo (i|1|primo|1°|1o)\b|im tempo|in tempo|au mouvement|1er mouvement)", re.I)
+_BACK = re.compile(
+    r"\b(a tempo|tempo (i|1|primo|1°|1o)\b|1° tempo|im tempo|in tempo|au mouv|1er mouv|zeitma(ß|ss))", re.I
+)
+_THAN = re.compile(r"\b(più|piu|meno|plus|moins|mehr|weniger|immer|nach und nach|poco a poco|allmählich)\b", re.I)
+_THAN_SLOWER = re.compile(r"meno (mosso|vivo|allegro|presto)|(più|piu) (lento|tranquillo|adagio|sostenuto|largo)|"
+                          r"plus lent|moins vite|weniger|langsamer|ruhiger", re.I)  # fmt: skip
+_THAN_FASTER = re.compile(r"(più|piu) (mosso|vivo|animato|allegro|presto|moto)|plus (vite|anim|vif)|bewegter|schneller|"
+                          r"rascher|lebhafter", re.I)  # fmt: skip
+_RECOVERS = 8  # quarters after which a "rit." without "a tempo" is over
 _SLOWER = re.compile(r"\b(rit(\.|ard|en|\b)|rall|allarg|slentando|calando|smorz|morendo|zurückhalt|langsamer|verbreit|"
                      r"retenu|ced(ez|er)|cédez|verzögern)", re.I)  # fmt: skip
 _FASTER = re.compile(r"\b(accel|string(endo|\.)|stretto|affrett|schneller|eilen|pressez|animando)", re.I)
@@ -72,6 +81,7 @@ def with_words(stated: Mapping[Fraction, float], words: Iterable[tuple[Fraction,
     marks = dict(stated)
     numbers = sorted(stated)
     steady: float | None = None
+    changes: list[tuple[Fraction, float]] = []
     for place, text in sorted(set(words)):
         near = [other for other in numbers if abs(other - place) <= 1]
         current = [period for other, period in sorted(marks.items()) if other <= place]
@@ -80,7 +90,11 @@ def with_words(stated: Mapping[Fraction, float], words: Iterable[tuple[Fraction,
             if not near and steady is not None:
                 marks[place] = steady
             steady = None
-        elif (found := period_of_words(text)) is not None:
+        elif _THAN_SLOWER.search(text) or _THAN_FASTER.search(text):
+            if not near:
+                marks[place] = now * (7 / 6 if _THAN_SLOWER.search(text) else 6 / 7)
+            steady = None
+        elif not _THAN.search(text) and (found := period_of_words(text)) is not None:
             if not near:
                 marks[place] = found
             steady = None
@@ -92,4 +106,9 @@ def with_words(stated: Mapping[Fraction, float], words: Iterable[tuple[Fraction,
             steady = steady if steady is not None else now
             marks.setdefault(place + 1, now * factor)
             marks.setdefault(place + 2, now * factor * factor)
+            changes.append((place, steady))
+    for place, before in changes:
+        later = [other for other in marks if place + 2 < other <= place + _RECOVERS]
+        if not later:
+            marks[place + _RECOVERS] = before
     return sorted(marks.items())
