@@ -22,7 +22,7 @@ from bisect import bisect_left, bisect_right
 from collaparte.events import Position, Recalled, TempoPlan
 from collaparte.score import Score
 
-# Fitted on the training pieces of nasap-train; see docs/prediction.md.
+# Round numbers near the flat optimum that training/fit_steady.py finds on the training pieces of nasap-train.
 SHIFT = 0.12
 DRIFT = 0.07
 MOTOR_S = 0.008
