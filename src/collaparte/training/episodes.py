@@ -1,0 +1,223 @@
+"""One episode: a performance as the agent will live through it, with what it heard, remembered and should have known.
+
+What varies from episode to episode (all seeded): tempo stretched, onsets heard with noise, onsets missed, the page's
+tempo mark wrong, a number of remembered takes, by other players or made up as the same player's: own intervals
+blended with another player's, slow drift, 4 to 16 ms of jitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.predict.features import LOCAL_BEATS, RECALL_AHEAD, Page, RecalledLine, SteadyLine, observe
+from collaparte.training.data.onsets import Performance
+from collaparte.training.lanes import steady_lines
+
+Floats = NDArray[np.float64]
+
+ACTION_LIMIT = 1.0  # the action is a log ratio within this range
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How episodes vary; each pair is the range of a uniform draw."""
+
+    stretch: tuple[float, float] = (0.8, 1.25)
+    noise_s: tuple[float, float] = (0.0, 0.015)
+    missed: tuple[float, float] = (0.0, 0.08)
+    quiet_share: float = 0.5  # episodes with neither noise nor missed notes
+    recall_share: float = 0.55  # episodes with memory
+    same_player_share: float = 0.45  # of those: made-up takes by the same player
+    most_takes: int = 6
+    page_tempo: float = 0.2  # standard deviation of the log of the page's wrong tempo
+
+
+CLEAN = Variation((1.0, 1.0), (0.0, 0.0), (0.0, 0.0), 1.0, 0.0, 0.0, 0, 0.0)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """``observation`` (n, N_SENSES), ``target`` (n,) the action that would have been right (NaN: nothing to meet),
+
+    ``true_s`` (n,) when the visited onsets really began, ``next_s`` (n,) when the page's next onset really began
+    (NaN: not played), ``length`` (n,) quarters to it, ``steady`` the plan with zero action, ``visited`` page indices.
+    """
+
+    name: str
+    visited: NDArray[np.int64]
+    observation: NDArray[np.float32]
+    target: NDArray[np.float32]
+    true_s: Floats
+    next_s: Floats
+    length: Floats
+    steady: SteadyLine
+
+    def __len__(self) -> int:
+        return len(self.visited)
+
+
+def remember(page: Page, takes: Sequence[Floats], weights: Floats | None = None) -> RecalledLine:
+    """What some takes of a page, times (N,) each with NaN for unplayed, tell of every onset; arrays over the page.
+
+    As in ``takes/memory.py``: an interval's log ratio is that of its beat period to the take's own local tempo before
+    it (over LOCAL_BEATS quarters), averaged over the takes that played it; the spread is over takes.
+    """
+    n = len(page)
+    weights = np.ones(len(takes)) if weights is None else weights
+    ratio, local = np.full((len(takes), n), np.nan), np.full((len(takes), n), np.nan)
+    for row, time_s in enumerate(takes):
+        played = np.flatnonzero(np.isfinite(time_s))
+        if len(played) < 3:
+            continue
+        beat, heard = page.beat[played], time_s[played]
+        start = np.maximum(np.searchsorted(beat, beat - LOCAL_BEATS + 1e-6, side="right") - 1, 0)
+        moved = start < np.arange(len(played))
+        own = np.full(len(played), np.nan)
+        own[moved] = np.maximum(heard - heard[start], 0.005)[moved] / (beat - beat[start])[moved]
+        own[~moved] = (heard[1] - heard[0]) / (beat[1] - beat[0])
+        local[row, played] = np.log(own)
+        whole = np.flatnonzero(np.diff(played) == 1)
+        period = np.maximum(heard[whole + 1] - heard[whole], 0.005) / (beat[whole + 1] - beat[whole])
+        ratio[row, played[whole]] = np.log(period) - np.log(own[whole])
+    there = np.isfinite(ratio)
+    share = there * weights[:, None]
+    total = share.sum(axis=0)
+    some = np.maximum(total, 1e-9)
+    mean = (np.where(there, ratio, 0.0) * share).sum(axis=0) / some
+    square = (np.where(there, ratio - mean, 0.0) ** 2 * share).sum(axis=0) / some
+    mean_local = (np.where(there, local, 0.0) * share).sum(axis=0) / some
+    ahead = np.zeros((n, RECALL_AHEAD))
+    for k in range(RECALL_AHEAD):
+        ahead[: n - k, k] = np.where(total[k:] > 0, mean[k:], mean[: n - k])
+        ahead[n - k :, k] = mean[n - k :]
+    return RecalledLine(ahead, np.sqrt(square), total, np.exp(mean_local))
+
+
+def at(line: RecalledLine, visited: NDArray[np.int64]) -> RecalledLine:
+    """The same, at visited onsets only."""
+    return RecalledLine(
+        line.log_ratio[visited], line.spread[visited], line.weight[visited], line.local_beat_period_s[visited]
+    )
+
+
+def made_up_takes(
+    own: Performance, others: Sequence[Performance], count: int, rng: np.random.Generator
+) -> list[Floats]:
+    """Takes the same player might have made earlier: times (N,), NaN where the performance has none."""
+    played = own.played
+    span = np.diff(own.page.beat[played])
+    log_period = np.log(np.maximum(np.diff(own.time_s[played]), 0.01) / span)
+    takes = []
+    for _ in range(count):
+        blend = rng.uniform(0.55, 1.0)
+        other = log_period
+        if len(others):
+            chosen = others[int(rng.integers(len(others)))]
+            theirs = np.interp(own.page.beat[played], chosen.page.beat[chosen.played], chosen.time_s[chosen.played])
+            other = np.log(np.maximum(np.diff(theirs), 0.01) / span)
+            other = np.where(np.abs(other - log_period) < 1.0, other, log_period)
+        else:
+            width = 9
+            kernel = np.ones(width) / width
+            other = np.convolve(np.pad(log_period, width // 2, mode="edge"), kernel, mode="valid")[: len(log_period)]
+        drift = np.cumsum(rng.normal(0, 0.01, len(span)))
+        drift -= np.linspace(0, drift[-1], len(drift)) if len(drift) else 0
+        mixed = blend * log_period + (1 - blend) * other + drift + rng.normal(0, 0.03)
+        heard = np.concatenate([[0.0], np.cumsum(np.exp(mixed) * span)])
+        heard = np.maximum.accumulate(heard + rng.normal(0, rng.uniform(0.004, 0.016), len(heard)))
+        take = np.full(len(own.page), np.nan)
+        take[played] = heard
+        takes.append(take)
+    return takes
+
+
+@dataclass(frozen=True)
+class _Draft:
+    performance: Performance
+    visited: NDArray[np.int64]
+    heard_s: Floats
+    true_s: Floats
+    page_period_s: float
+    recalled: RecalledLine | None
+
+
+def _draft(item: Performance, others: Sequence[Performance], variation: Variation, rng: np.random.Generator) -> _Draft:
+    stretch = np.exp(rng.uniform(*np.log(variation.stretch)))
+    true_s = item.time_s * stretch
+    visited = item.played
+    noisy = rng.random() >= variation.quiet_share
+    if noisy:
+        missed = rng.uniform(*variation.missed)
+        keep = rng.random(len(visited)) >= missed
+        keep[:2] = True
+        visited = visited[keep]
+    heard = true_s[visited]
+    if noisy:
+        heard = np.maximum.accumulate(heard + rng.normal(0, rng.uniform(*variation.noise_s), len(heard)))
+    first = (heard[1] - heard[0]) / (item.page.beat[visited[1]] - item.page.beat[visited[0]])
+    mark = float(np.clip(first, 0.15, 4.0) * np.exp(rng.normal(0, variation.page_tempo)))
+    recalled = None
+    if rng.random() < variation.recall_share:
+        count = int(rng.integers(1, variation.most_takes + 1))
+        alike = rng.random() < variation.same_player_share
+        if not len(others) or alike:
+            takes = made_up_takes(item, others, min(count, 4), rng)
+        else:
+            picked = rng.permutation(len(others))[:count]
+            takes = [others[index].time_s for index in picked]
+        recalled = remember(item.page, takes)
+    return _Draft(item, visited, heard, true_s, mark, recalled)
+
+
+def episode_of(
+    item: Performance,
+    steady: SteadyLine,
+    visited: NDArray[np.int64],
+    heard_s: Floats,
+    true_s: Floats,
+    recalled: RecalledLine | None,
+) -> Episode:
+    """One episode from its parts; ``true_s`` and ``recalled`` over the page, the others over the visited onsets."""
+    page = item.page
+    observation = observe(page, visited, heard_s, steady, at(recalled, visited) if recalled is not None else None)
+    following = np.append(true_s, np.nan)[visited + 1]
+    length = np.append(np.diff(page.beat), max(float(page.onsets["end_beat"].max()) - float(page.beat[-1]), 0.25))
+    expected = steady.beat_period_s * length[visited]
+    gone = np.maximum(following - steady.from_s, 0.02 * expected)
+    target = np.clip(np.log(gone / expected), -ACTION_LIMIT, ACTION_LIMIT)
+    return Episode(
+        item.name, visited, observation, target.astype(np.float32), true_s[visited], following, length[visited], steady
+    )
+
+
+def episodes(
+    performances: Sequence[Performance],
+    pool: dict[int, list[Performance]],
+    variation: Variation,
+    rng: np.random.Generator,
+) -> list[Episode]:
+    """An episode of each performance; ``pool`` (see ``pool_of``) is where remembered takes come from."""
+    drafts = []
+    for item in performances:
+        others = [other for other in pool.get(id(item.page), []) if other is not item]
+        drafts.append(_draft(item, others, variation, rng))
+    lines = steady_lines(
+        [(draft.performance.page, draft.visited, draft.heard_s) for draft in drafts],
+        np.array([draft.page_period_s for draft in drafts]),
+    )
+    return [
+        episode_of(draft.performance, line, draft.visited, draft.heard_s, draft.true_s, draft.recalled)
+        for draft, line in zip(drafts, lines, strict=True)
+    ]
+
+
+def pool_of(performances: Sequence[Performance]) -> dict[int, list[Performance]]:
+    """Performances of one and the same page, by the page's identity."""
+    pool: dict[int, list[Performance]] = {}
+    for item in performances:
+        pool.setdefault(id(item.page), []).append(item)
+    return pool
