@@ -25,14 +25,14 @@ from collaparte.errors import UnreadableScore
 from collaparte.score import musicxml, tempo_words
 from collaparte.score.instruments import is_percussion, program_of
 from collaparte.score.loudness import Loudness
-from collaparte.score.page import GRACE, NOTE
+from collaparte.score.page import GRACE, NOTE, ORNAMENT
 from collaparte.score.sheet import Section, Sheet, Written, WrittenBar, WrittenFermata, WrittenPart
 
 _RECURSION = 50_000
 _STACK_BYTES = 256 * 1024 * 1024
 # partitura's word on engraving that is no business of ours, or that ``musicxml`` reads itself
 _OF_NO_MATTER = ("error parsing", "unhandled:", "ignoring direction type", "ignoring tag", "not adding duplicate",
-                 "Dropping slur", "Did not find a", "Dashes end", "pedal types", "ignoring empty")  # fmt: skip
+                 "Dropping slur", "Calculated `", "Quarter duration", "Did not find a", "Dashes end", "pedal types", "ignoring empty")  # fmt: skip
 
 
 def _partitura() -> Any:
@@ -202,13 +202,15 @@ def _aligned(ps: Any, sheet: Sheet, parts: Any) -> list[_Places]:
 
 def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
     title = next((str(text) for text in (score.work_title, score.movement_title, score.title) if text), "")
+    if title.strip().casefold() in ("untitled score", "untitled", "title"):  # what notation programs fill in
+        title = ""
     sheet = Sheet(title=" ".join(title.split()), parts=[], notes=[], bars=[])
     sheet.played_out = sheet.ids_are_final = kind == "match"
     extras = musicxml.extras_of(xml) if xml is not None else []
     quarters = _aligned(ps, sheet, score.parts)
     for index, part in enumerate(score.parts):
         extra = extras[index] if index < len(extras) else musicxml.Extra()
-        _add_part(ps, sheet, part, index, quarters[index], extra)
+        _add_part(ps, sheet, part, index, quarters[index], extra, len(score.parts) > 1)
     if score.parts:
         sheet.bars = _bars(ps, sheet, score.parts, quarters)
         sheet.tempi, sheet.states_tempo = _tempi(ps, score.parts, quarters, extras)
@@ -217,7 +219,9 @@ def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
     return sheet
 
 
-def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Places, extra: musicxml.Extra) -> None:
+def _add_part(
+    ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Places, extra: musicxml.Extra, several: bool
+) -> None:
     name = " ".join(str(part.part_name or "").split()) or f"Part {index + 1}"
     program = extra.program if extra.program is not None else program_of(name)
     if extra.program is None and extra.sound:
@@ -228,21 +232,23 @@ def _add_part(ps: Any, sheet: Sheet, part: Any, index: int, quarter: _Places, ex
     first = len(sheet.notes)
     place: dict[int, int] = {}
     notes = list(part.iter_all(ps.Note, include_subclasses=True))
+    full_size = {note.start.t for note in notes if getattr(note, "doc_order", None) not in extra.cues}
     for note in notes:
         start = quarter(note.start.t)
         length = quarter.length(note.start.t, note.end.t if note.end is not None else note.start.t)
         order = getattr(note, "doc_order", None)
-        if order in extra.cues:
-            continue
-        is_grace = isinstance(note, ps.GraceNote)
+        # Small print is a real note in a solo's cadenza, but elsewhere another part's, or another reading.
+        kind = GRACE if isinstance(note, ps.GraceNote) else NOTE
+        if kind == NOTE and order in extra.cues and (several or note.start.t in full_size):
+            kind = ORNAMENT
         pitch = int(note.midi_pitch) + extra.transposition(note.start.t, note.staff or 1)
         velocity = loudness.velocity(start, note.staff, note.articulations or ())
         place[id(note)] = len(sheet.notes)
-        sheet.notes.append(Written(start, length, pitch, index, str(note.id), GRACE if is_grace else NOTE, velocity))
+        sheet.notes.append(Written(start, length, pitch, index, str(note.id), kind, velocity))
     for note in notes:
         if note.tie_next is not None and id(note) in place and id(note.tie_next) in place:
             tied = place[id(note.tie_next)]
-            if sheet.notes[tied].start > sheet.notes[place[id(note)]].start:
+            if tied != place[id(note)] and sheet.notes[tied].start >= sheet.notes[place[id(note)]].start:
                 sheet.notes[place[id(note)]].tied_to = tied
     for number, note in enumerate(part.iter_all(ps.UnpitchedNote)):
         start = quarter(note.start.t)

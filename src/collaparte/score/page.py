@@ -192,7 +192,10 @@ class Score:
 
     @cached_property
     def solo_rests(self) -> tuple[tuple[float, float], ...]:
-        """(start, end) of the soloist's rests of at least LONG_REST_BEATS, also before the first and after the last note."""
+        """(start, end) of the soloist's rests of at least LONG_REST_BEATS, at the ends of the score too.
+
+        Nobody's part is solo: one rest, the whole score.
+        """
         rows = self.solo[self.solo["kind"] == NOTE]
         if not len(rows):
             return ((0.0, self.end_beat),) if self.end_beat >= LONG_REST_BEATS else ()

@@ -205,7 +205,7 @@ def _page(played: Sequence[_Played], origin: Fraction) -> tuple[Score, NDArray[n
                 continue
             staves.append(source.staff)
             rows.append((float(note.at - origin), float(max(note.length, Fraction(0))), source.pitch,
-                         first + source.part, source.velocity, source.kind, float(note.written - at_zero),
+                         first + source.part, source.velocity, note.kind, float(note.written - at_zero),
                          note.passing, note.id[:32]))  # fmt: skip
         if beyond:
             warnings.append(f"{prefix}{beyond} notes outside MIDI's range 0..127 were left out")

@@ -139,11 +139,13 @@ class Sounding:
     passing: int
     source: Written
     id: str
+    kind: int
 
 
 def lay_notes(sheet: Sheet, visits: Sequence[Visit]) -> list[Sounding]:
     """Every note of every visit, ties merged, also across a section's end where the music simply runs on."""
-    order = sorted(range(len(sheet.notes)), key=lambda index: sheet.notes[index].start)
+    tied = {note.tied_to for note in sheet.notes if note.tied_to is not None}
+    order = sorted(range(len(sheet.notes)), key=lambda index: (sheet.notes[index].start, index in tied))
     starts = [sheet.notes[index].start for index in order]
     times: dict[tuple[int, str], int] = defaultdict(int)
     laid: list[Sounding] = []
@@ -158,9 +160,12 @@ def lay_notes(sheet: Sheet, visits: Sequence[Visit]) -> list[Sounding]:
             held = awaiting.pop(index, None)
             if held is None:
                 name = note.id if sheet.ids_are_final else f"{note.id}-{passing}"
-                held = Sounding(visit.at + note.start - visit.start, note.length, note.start, passing, note, name)
+                held = Sounding(
+                    visit.at + note.start - visit.start, note.length, note.start, passing, note, name, note.kind
+                )
                 laid.append(held)
             else:
+                held.kind = min(held.kind, note.kind)  # a grace note tied to its main note is that note
                 held.length = visit.at + note.start - visit.start + note.length - held.at
             if note.tied_to is not None:
                 awaiting[note.tied_to] = held
