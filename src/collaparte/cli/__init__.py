@@ -1,0 +1,44 @@
+"""The front door: one command to a file, imported only when it is run (see ``door``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from collaparte import __version__
+from collaparte.cli.door import LazyGroup, run
+
+COMMANDS = {
+    "simulate": (
+        "collaparte.cli.simulate:simulate",
+        "Play a score through with a recorded or simulated soloist, faster than real time.",
+    ),
+    "measure": (
+        "collaparte.cli.measure:measure",
+        "Measure takes: asynchrony, prediction, following, smoothness; side by side when there are several.",
+    ),
+    "score": ("collaparte.cli.score:score", "Print a score's parts, bars, repeats and what looks wrong in it."),
+    "doctor": ("collaparte.cli.doctor:doctor", "Say what is installed, what is missing, and how to mend it."),
+    "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
+}
+"""Every command: where it is, and its summary. The order is the order of the help."""
+
+EXAMPLES = ("collaparte doctor",)
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, examples=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="collaparte")
+@click.option(
+    "--debug", is_flag=True, help="Print the traceback when something goes wrong (or set COLLAPARTE_DEBUG=1)."
+)
+def program(debug: bool) -> None:
+    """An orchestra that follows you."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``collaparte`` with these arguments (by default the shell's) and return the exit code."""
+    return run(program, arguments)
+
+
+__all__ = ["COMMANDS", "main", "program"]

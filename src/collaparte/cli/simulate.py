@@ -1,0 +1,260 @@
+"""``collaparte simulate``: a recorded or simulated soloist and the orchestra, faster than real time."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from collaparte.cli.door import Command
+from collaparte.cli.options import FILE, piece_options, room_options, soundfont_option
+from collaparte.cli.say import json_option, print_facts, print_json, progress, warn
+from collaparte.cli.stage import Piece, engine_of, make_header, read_piece
+from collaparte.errors import TakeError
+
+if TYPE_CHECKING:
+    from collaparte.clock import VirtualClock
+    from collaparte.engine import Engine, Listening
+    from collaparte.events import Pedal, SoloEvent, TakeHeader, Value
+    from collaparte.measure import Report, Truth
+    from collaparte.score import Score
+    from collaparte.takes import Take
+
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Soloist:
+    """Who plays: what will be heard, or somebody who listens while playing; and the truth, where it is known."""
+
+    heard: Sequence[SoloEvent | Pedal]
+    first_onset_s: float | None
+    listening: Listening | None = None
+    truth: Truth | None = None
+
+
+def recorded(path: Path, latency_s: float) -> Soloist:
+    """The soloist of a MIDI file."""
+    from collaparte.events import SoloEvent
+    from collaparte.listen.midi import read_midi_solo
+
+    heard = read_midi_solo(path, latency_s)
+    return Soloist(heard, min(value.time_s for value in heard if isinstance(value, SoloEvent) and value.on))
+
+
+def simulated(score: Score, seed: int, level: str, latency_s: float, coupling: float, slower: float) -> Soloist:
+    """A soloist who is not there (``listen/simulated``). The truth is known unless they give way to the orchestra."""
+    import numpy as np
+
+    from collaparte.events import SoloEvent
+    from collaparte.listen.simulated import SimulatedSoloist, simulate_solo
+    from collaparte.measure import Truth
+
+    played = simulate_solo(score, seed, level.replace("-", " "), tempo_factor=slower, latency_s=latency_s)
+    first_s = min(value.time_s for value in played.events if isinstance(value, SoloEvent) and value.on)
+    if coupling > 0:
+        return Soloist((), first_s, SimulatedSoloist(played, coupling=coupling))
+    reached = np.isfinite(played.onset_s)
+    return Soloist(played.events, first_s, truth=Truth.of(played.onset_beats[reached], played.onset_s[reached]))
+
+
+def rehearsed(engine: Engine, soloist: Soloist, name: str) -> Iterator[Value]:
+    """Every value of the performance, with a progress bar on a terminal."""
+    from collaparte.clock import VirtualClock
+    from collaparte.engine import rehearse
+
+    clock: VirtualClock = VirtualClock(soloist.heard)
+    end_beat = engine.score.end_beat
+    with progress() as bar:
+        task = bar.add_task(f"playing {name}", total=end_beat)
+        for value in rehearse(engine, clock, soloist.listening):
+            if value.kind == "plan":
+                bar.update(task, completed=min(engine.last_plan.from_beat if engine.last_plan else 0.0, end_beat))
+            yield value
+
+
+def play_through(engine: Engine, soloist: Soloist, header: TakeHeader, out: Path) -> Take:
+    """Perform, writing the take as it happens; answers the whole take."""
+    from collaparte.takes import TakeWriter, make_take
+
+    may_replace(out)
+    values: list[Value] = []
+    with TakeWriter(out, header, lambda notice: warn(notice.text), replace=True) as writer:
+        for value in rehearsed(engine, soloist, header.piece):
+            writer.write(value)
+            values.append(value)
+    return make_take(header, values)
+
+
+def may_replace(out: Path) -> None:
+    """A simulation can be had again at any time and is written over; a performance cannot. Raises TakeError."""
+    from collaparte.events import TakeHeader, from_line
+
+    if not out.is_file() or out.stat().st_size == 0:
+        return
+    try:
+        with out.open(encoding="utf-8", errors="replace") as file:
+            header = from_line(file.readline())
+    except ValueError:
+        raise TakeError(f"{out} is there already and is not a take. Choose another name with --out.") from None
+    if not isinstance(header, TakeHeader) or header.started is not None:
+        raise TakeError(f"{out} holds a live performance, which is not written over. Choose another name with --out.")
+
+
+def write_outputs(
+    take: Take, score: Score, *, mix: Path | None, midi: Path | None, plot: Path | None, soundfont: Path | None
+) -> None:
+    """The recording, the MIDI file and the picture, as far as they were asked for."""
+    if midi is not None:
+        from collaparte.sound.midi_file import write_midi
+
+        write_midi(midi, score.parts, [*take.orchestra, *take.clicks], [*take.solo, *take.pedals])
+    if plot is not None:
+        from collaparte.plots import plot_take
+
+        plot_take(take, score, plot)
+    if mix is not None:
+        from collaparte.sound.render import mix as render_mix
+        from collaparte.sound.render import write_wav
+        from collaparte.sound.soundfont import find_soundfont
+
+        font = find_soundfont(soundfont)
+        if font is None:
+            warn("There is no soundfont here, so the mix is thin. `collaparte doctor --fix` fetches one.")
+        with progress() as bar:
+            bar.add_task("rendering the sound", total=None)
+            audio = render_mix([*take.orchestra, *take.clicks], [*take.solo, *take.pedals], score.parts, font)
+            write_wav(mix, audio)
+
+
+def judged(take: Take, score: Score, truth: Truth | None) -> Report:
+    """The report on a take; what the ruler warns about is said as a note."""
+    from collaparte.measure import measure_take
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = measure_take(take, score, truth)
+    for warning in caught:
+        warn(str(warning.message))
+    return report
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "collaparte simulate concerto.mxl --solo Violin --soloist simulated --out run.jsonl --mix run.wav",
+        "collaparte simulate solo.mid --accompaniment piano.mid --soloist take.mid --out run.jsonl --plot run.png",
+        "collaparte simulate song.mxl --solo Voice --soloist simulated --level amateur-2 --seed 3 --out run.jsonl",
+    ),
+)
+@piece_options
+@click.option(
+    "--soloist", required=True, metavar="TAKE.mid|simulated", help="A recorded soloist, or the simulated one."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the simulated soloist.")
+@click.option(
+    "--level",
+    "--rubato",
+    default="middle",
+    show_default=True,
+    metavar="LEVEL",
+    help="How the simulated soloist plays: metronome, low, middle, high; amateur-1, amateur-2, amateur-3.",
+)
+@click.option(
+    "--coupling",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How far the simulated soloist gives way to the orchestra.",
+)
+@click.option(
+    "--slower",
+    type=click.FloatRange(0.2, 5),
+    default=1.0,
+    show_default=True,
+    help="Stretch the simulated soloist's time.",
+)
+@click.option(
+    "--latency-ms",
+    type=click.FloatRange(0, 2000),
+    default=0.0,
+    show_default=True,
+    help="How late the orchestra hears the soloist.",
+)
+@room_options
+@click.option("--out", type=FILE, required=True, metavar="RUN.jsonl", help="The take: one line of JSON for each value.")
+@click.option("--mix", type=FILE, metavar="MIX.wav", help="Soloist and orchestra as a recording.")
+@click.option("--midi", type=FILE, metavar="ORCH.mid", help="Soloist and orchestra as a MIDI file.")
+@click.option("--plot", type=FILE, metavar="PLOT.png", help="A picture: tempo curves and asynchrony.")
+@soundfont_option
+@json_option
+def simulate(
+    score: Path,
+    accompaniment: Path | None,
+    solo: tuple[str, ...],
+    no_repeats: bool,
+    unfolding: str | None,
+    marks: Path | None,
+    soloist: str,
+    seed: int,
+    level: str,
+    coupling: float,
+    slower: float,
+    latency_ms: float,
+    follower: str | None,
+    predictor: str | None,
+    out: Path,
+    mix: Path | None,
+    midi: Path | None,
+    plot: Path | None,
+    soundfont: Path | None,
+    as_json: bool,
+) -> None:
+    """Play a score through with a recorded or simulated soloist, faster than real time.
+
+    The same engine plays as in a concert; only the clock differs. Clock zero is the first tick of the soloist's
+    file; an orchestral introduction is timed back from the soloist's first note. A run in which the soloist was lost
+    exits 0 all the same: see collaparte measure.
+    """
+    from collaparte.engine import Settings
+
+    piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
+    latency_s = latency_ms / 1000
+    is_simulated = soloist == SIMULATED
+    player = (
+        simulated(page, seed, level, latency_s, coupling, slower)
+        if is_simulated
+        else recorded(Path(soloist), latency_s)
+    )
+    more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
+    header = make_header(
+        piece,
+        page,
+        Settings(first_onset_s=player.first_onset_s),
+        follower=follower,
+        predictor=predictor,
+        soloist=SIMULATED if is_simulated else Path(soloist).name,
+        seed=seed if is_simulated else None,
+        latencies={"input_s": latency_s},
+        more=more,
+    )
+    engine = engine_of(header, page)
+    began_s = time.perf_counter()
+    take = play_through(engine, player, header, out)
+    took_s = max(time.perf_counter() - began_s, 1e-6)
+    write_outputs(take, page, mix=mix, midi=midi, plot=plot, soundfont=soundfont)
+    report = judged(take, page, player.truth)
+    written = {"take": out, "mix": mix, "midi": midi, "plot": plot}
+    if as_json:
+        files = {name: str(path) for name, path in written.items() if path is not None}
+        print_json({"files": files, "times_real_time": take.end_s / took_s, "report": report.as_dict()})
+        return
+    click.secho(f"{page.title}", bold=True)
+    print_facts(dict(report.rows()))
+    click.echo(f"Played {take.end_s:.0f} s of music in {took_s:.1f} s ({take.end_s / took_s:.0f} times real time).")
+    print_facts({name: path for name, path in written.items() if path is not None})

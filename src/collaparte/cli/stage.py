@@ -1,0 +1,174 @@
+"""Setting the stage: from what was asked to a page, an engine and the header of a take, and from a header back again.
+
+A header's ``config`` holds everything that is needed to play the take again: the piece (files, choice of soloist,
+repeats, marks), the follower, the predictor and the engine's settings. ``engine_of(header)`` builds that engine anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from collaparte import __version__
+from collaparte.cli.say import asks, err, progress, warn
+from collaparte.errors import PartNotFound, PolicyError, TakeError
+
+if TYPE_CHECKING:
+    from collaparte.engine import Engine, Settings
+    from collaparte.events import TakeHeader
+    from collaparte.score import Score
+
+BASELINE = "steady"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was asked to be played; the fields are the arguments of ``read_score``."""
+
+    score: Path
+    accompaniment: Path | None = None
+    solo: tuple[str, ...] = ()
+    no_repeats: bool = False
+    unfolding: str | None = None
+    marks: Path | None = None
+
+    def as_config(self) -> dict[str, Any]:
+        """Plain values for a take's header; files by their full path, so that the take replays from anywhere."""
+        return {
+            "score": str(self.score.resolve()),
+            "accompaniment": None if self.accompaniment is None else str(self.accompaniment.resolve()),
+            "solo": list(self.solo),
+            "no_repeats": self.no_repeats,
+            "unfolding": self.unfolding,
+            "marks": None if self.marks is None else str(self.marks.resolve()),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Piece:
+        """The piece a header speaks of. Raises TakeError when it names none."""
+        if not config.get("score"):
+            raise TakeError("This take does not say which score it was played from. Name it with --score.")
+        return cls(
+            Path(config["score"]),
+            Path(config["accompaniment"]) if config.get("accompaniment") else None,
+            tuple(config.get("solo") or ()),
+            bool(config.get("no_repeats", False)),
+            config.get("unfolding"),
+            Path(config["marks"]) if config.get("marks") else None,
+        )
+
+
+def read_piece(piece: Piece, *, choose: bool = True) -> tuple[Piece, Score]:
+    """The page, and the piece with the soloist that was chosen; asks on a terminal when several parts could be it."""
+    try:
+        return piece, _read(piece, choose)
+    except PartNotFound:
+        if piece.solo or not choose or not asks():
+            raise
+    answer = _ask_for_part(_read(piece, False))
+    piece = replace(piece, solo=(answer,))
+    return piece, _read(piece, True)
+
+
+def _read(piece: Piece, choose: bool) -> Score:
+    from collaparte.score import read_score
+
+    with progress() as bar:
+        task = bar.add_task(f"reading {piece.score.name}", total=1.0)
+        return read_score(
+            piece.score,
+            piece.accompaniment,
+            list(piece.solo) or None,
+            repeats=not piece.no_repeats,
+            unfolding=piece.unfolding,
+            marks=piece.marks,
+            choose=choose,
+            progress=lambda share, what: bar.update(task, completed=share, description=what),
+        )
+
+
+def _ask_for_part(score: Score) -> str:
+    console = err()
+    for part in score.parts:
+        console.print(f"{part.number:4}  {part.name}", markup=False)
+    numbers = click.Choice([str(part.number) for part in score.parts])
+    return str(click.prompt("Which part is the soloist's? Number", type=numbers, show_choices=False, err=True))
+
+
+def default_predictor() -> str:
+    """The trained agent where there is one, else the plain tempo model."""
+    from collaparte.predict import PREDICTORS
+
+    return "policy" if "policy" in PREDICTORS else BASELINE
+
+
+def make_header(
+    piece: Piece,
+    score: Score,
+    settings: Settings,
+    *,
+    follower: str | None,
+    predictor: str | None,
+    soloist: str,
+    seed: int | None = None,
+    latencies: Mapping[str, float] | None = None,
+    live: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> TakeHeader:
+    """The first line of a take; ``live`` dates it (a simulation is not dated: the same seed gives the same file)."""
+    from collaparte.events import TakeHeader
+    from collaparte.follow import DEFAULT_FOLLOWER
+
+    config = {
+        **piece.as_config(),
+        "follower": follower or DEFAULT_FOLLOWER,
+        "predictor": predictor or default_predictor(),
+        "settings": asdict(settings),
+        **(more or {}),
+    }
+    return TakeHeader(
+        piece=score.title,
+        digest=score.digest,
+        soloist=soloist,
+        seed=seed,
+        config=config,
+        latencies=latencies or {},
+        versions={"collaparte": __version__},
+        started=datetime.now().astimezone().isoformat(timespec="seconds") if live else None,
+    )
+
+
+def engine_of(header: TakeHeader, score: Score, **more: Any) -> Engine:
+    """An engine as ``header`` describes it; a policy that cannot be honoured gives way to the baseline."""
+    from collaparte.engine import Engine, Settings
+    from collaparte.follow import make_follower
+    from collaparte.predict import make_predictor
+
+    config = header.config
+    try:
+        predictor = make_predictor(config["predictor"], score)
+    except PolicyError as error:
+        warn(f"{error} The plain tempo model ({BASELINE}) plays instead.")
+        predictor = make_predictor(BASELINE, score)
+    settings = dict(config.get("settings", {}))
+    if settings.get("loop") is not None:
+        settings["loop"] = tuple(settings["loop"])
+    return Engine(score, make_follower(config["follower"], score), predictor, Settings(**settings), **more)
+
+
+def score_of(header: TakeHeader) -> Score:
+    """The page a take was played from. Raises TakeError when that page has changed since, or has gone."""
+    piece = Piece.from_config(header.config)
+    if not piece.score.exists():
+        raise TakeError(
+            f"The take was played from {piece.score}, which is no longer there. Put it back, and try again."
+        )
+    _, score = read_piece(piece)
+    if score.digest != header.digest:
+        raise TakeError(f"The solo part in {piece.score} has changed since this take was played, so they do not match.")
+    return score
