@@ -31,8 +31,10 @@ from collaparte.score.sheet import Section, Sheet, Written, WrittenBar, WrittenF
 _RECURSION = 50_000
 _STACK_BYTES = 256 * 1024 * 1024
 # partitura's word on engraving that is no business of ours, or that ``musicxml`` reads itself
-_OF_NO_MATTER = ("error parsing", "unhandled:", "ignoring direction type", "ignoring tag", "not adding duplicate",
-                 "Dropping slur", "Calculated `", "Quarter duration", "Did not find a", "Dashes end", "pedal types", "ignoring empty")  # fmt: skip
+_OF_NO_MATTER = (
+    "error parsing", "unhandled:", "ignoring direction type", "ignoring tag", "not adding duplicate", "Dropping slur",
+    "Calculated `", "Quarter duration", "Did not find a", "Dashes end", "pedal types", "ignoring empty",
+)  # fmt: skip
 
 
 def _partitura() -> Any:
