@@ -34,8 +34,14 @@ def _oltw(score: Score) -> Follower:
     return PlainOltw(score)
 
 
-FOLLOWERS: Mapping[str, Callable[[Score], Follower]] = MappingProxyType({"oltw": _oltw})
-DEFAULT_FOLLOWER = "oltw"
+def _paths(score: Score) -> Follower:
+    from collaparte.follow.tracker import PathFollower
+
+    return PathFollower(score)
+
+
+FOLLOWERS: Mapping[str, Callable[[Score], Follower]] = MappingProxyType({"oltw": _oltw, "paths": _paths})
+DEFAULT_FOLLOWER = "paths"
 
 
 def make_follower(name: str | None, score: Score) -> Follower:

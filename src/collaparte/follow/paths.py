@@ -1,0 +1,262 @@
+"""The recursion: one heard note extends every path by its cheapest continuations.
+
+A path is a hypothesis: the soloist is at onset ``place`` since ``since_s``, plays ``rate`` times as slowly as the page,
+has struck the notes ``heard`` of that chord, and explaining everything so far cost ``cost`` (minus a log likelihood, in
+nats). It is time warping still: a step stays in the column, goes on, leaves columns out, or explains the note away; and
+it is a state-space model read by its cheapest path, with a term for pitch, one for time and one for what was left out
+(Raphael, "Automatic segmentation of acoustic musical signals using hidden Markov models", 1999; Nakamura et al.,
+"Real-time audio-to-score alignment of music performances containing errors and arbitrary repeats and skips",
+2016; Arzt & Widmer, "Simple tempo models for real-time music tracking", 2010).
+
+All times enter as ratios to the tempo, so that the same music, stretched, takes the same path.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import exp, log, log1p
+
+from collaparte.follow.onsets import CADENZA, REENTRY, STRANGER, Onsets
+
+WIDTH = 6  # paths kept
+DEPTH = 15.0  # nats behind the best at which a path is given up
+REACH = 12.0  # nats of left-out onsets a single step may cost
+CHOICES = 3  # places ahead that one step considers
+
+AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tremolos
+UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
+LATE_NOTE = 1.0  # a note of the chord before, after the music went on
+SUBSTITUTE = 4.6  # a wrong pitch in the place of the awaited one
+TIME_WEIGHT = 1.1
+LATE = 0.15
+EARLY, EARLIEST = 0.45, 4.5
+NEW_TEMPO = 0.35  # log ratio; two such intervals running are a new tempo
+FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
+CHORD_SPREAD = 0.10  # quarters over which a chord is struck
+JITTER, RUBATO = 0.06, 0.14  # standard deviation of an interval: quarters, and share of the interval
+
+
+class Path:
+    """One hypothesis. ``matched``: the last heard note belongs to it. ``steps``: onsets since it began.
+    ``line`` numbers the jump it began with, ``last_s`` is when its last note was struck.
+    """
+
+    __slots__ = (
+        "cost",
+        "extra",
+        "extra_s",
+        "heard",
+        "last_s",
+        "left",
+        "line",
+        "matched",
+        "place",
+        "rate",
+        "since_s",
+        "steps",
+        "surprise",
+    )
+
+    def __init__(
+        self,
+        cost: float,
+        place: int,
+        since_s: float,
+        rate: float,
+        heard: int = 0,
+        left: int = 0,
+        steps: int = 0,
+        matched: bool = False,
+        line: int = 0,
+        last_s: float = 0.0,
+        extra: int = 0,
+        extra_s: float = 0.0,
+        surprise: float = 0.0,
+    ) -> None:
+        self.cost = cost
+        self.place = place
+        self.since_s = since_s
+        self.rate = rate
+        self.heard = heard
+        self.left = left
+        self.steps = steps
+        self.matched = matched
+        self.line = line
+        self.last_s = last_s
+        self.extra = extra
+        self.extra_s = extra_s
+        self.surprise = surprise
+
+
+def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list[Path]:
+    """The paths after one more note, cheapest first: at most WIDTH, one for each place, none DEPTH behind."""
+    best: dict[int, Path] = {}
+    best_cost = 1e18
+    places_of = onsets.places_of[pitch]
+    chords, clock, skip_sum = onsets.pitches, onsets.clock, onsets.skip_sum
+    last = onsets.count - 1
+    this = 1 << pitch
+    for path in paths:
+        cost, place, since_s, rate = path.cost, path.place, path.since_s, path.rate
+        elapsed_s = time_s - since_s
+        quarter_s = onsets.quarter_s[place] * rate
+        # the note changes nothing: a visitor, a slip, something extra
+        extra = path.extra if time_s - path.extra_s < quarter_s * FORGOTTEN else 0
+        stay = AGAIN if extra & this else onsets.strange(place).get(pitch, STRANGER)
+        if place >= 0:
+            chord = chords[place]
+            bit = chord.get(pitch, 0)
+            if bit and not path.heard & bit:  # another note of this chord
+                spread = (time_s - path.last_s) / (quarter_s * CHORD_SPREAD)  # from note to note: chords are rolled
+                total = cost + 0.7 * log1p(spread * spread) if path.steps > 1 else cost
+                if total < best_cost + DEPTH:
+                    known = best.get(place)
+                    if known is None or total < known.cost:
+                        best[place] = Path(
+                            total,
+                            place,
+                            since_s,
+                            rate,
+                            path.heard | bit,
+                            path.left,
+                            path.steps,
+                            True,
+                            path.line,
+                            time_s,
+                            extra,
+                            path.extra_s,
+                            path.surprise,
+                        )
+                        if total < best_cost:
+                            best_cost = total
+            elif path.left and place > 0:
+                bit = chords[place - 1].get(pitch, 0)
+                if path.left & bit:  # a note of the chord before comes late
+                    stay = min(stay, LATE_NOTE)
+            leave = UNHEARD * min(onsets.size[place] - path.heard.bit_count(), 3)
+        else:
+            leave = 0.0
+        if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * rate * onsets.gap_s[place]):
+            stay *= 0.35
+        total = cost + stay
+        if total < best_cost + DEPTH:
+            known = best.get(place)
+            if known is None or total < known.cost:
+                left = path.left
+                if place > 0 and left:
+                    left &= ~chords[place - 1].get(pitch, 0)
+                best[place] = Path(
+                    total,
+                    place,
+                    since_s,
+                    rate,
+                    path.heard,
+                    left,
+                    path.steps,
+                    False,
+                    path.line,
+                    path.last_s,
+                    extra | this,
+                    time_s,
+                    path.surprise,
+                )
+                if total < best_cost:
+                    best_cost = total
+        # the music goes on to an onset that holds this pitch
+        index = bisect_right(places_of, place)
+        for target in places_of[index : index + CHOICES]:
+            skipped = skip_sum[target] - skip_sum[place + 1]
+            total = cost + leave + skipped
+            if onsets.free[place] == CADENZA and onsets.free[target] != CADENZA:
+                total += REENTRY
+            if skipped > REACH or total > best_cost + DEPTH:
+                break
+            next_rate, surprise = rate, 0.0
+            if path.steps:
+                nominal_s = clock[target] - clock[place]
+                if path.steps > 1:
+                    total += _lateness(elapsed_s, nominal_s * rate, quarter_s) * (1.0 if path.steps > 2 else 0.4)
+                next_rate, surprise = _adapt(path, elapsed_s, nominal_s, onsets.quarter_s[place])
+            known = best.get(target)
+            if known is None or total < known.cost:
+                left = 0
+                if target == place + 1 and place >= 0:
+                    left = ((1 << onsets.size[place]) - 1) & ~path.heard
+                best[target] = Path(
+                    total,
+                    target,
+                    time_s,
+                    next_rate,
+                    chords[target][pitch],
+                    left,
+                    path.steps + 1,
+                    True,
+                    path.line,
+                    time_s,
+                    extra,
+                    path.extra_s,
+                    surprise,
+                )
+                if total < best_cost:
+                    best_cost = total
+        # a wrong pitch struck in the place of the awaited one
+        if place < last and path.steps > 2 and onsets.size[place + 1] == 1 and pitch not in chords[place + 1]:
+            nominal_s = clock[place + 1] - clock[place]
+            total = cost + leave + SUBSTITUTE + 2 * _lateness(elapsed_s, nominal_s * rate, quarter_s)
+            known = best.get(place + 1)
+            if total < best_cost + DEPTH and (known is None or total < known.cost):
+                best[place + 1] = Path(
+                    total,
+                    place + 1,
+                    time_s,
+                    rate,
+                    1,
+                    0,
+                    path.steps + 1,
+                    True,
+                    path.line,
+                    time_s,
+                    extra,
+                    path.extra_s,
+                    path.surprise,
+                )
+                if total < best_cost:
+                    best_cost = total
+    limit = best_cost + DEPTH
+    kept = [path for path in best.values() if path.cost <= limit]
+    kept.sort(key=_by_cost)
+    return kept[:WIDTH]
+
+
+def _by_cost(path: Path) -> tuple[float, int]:
+    return path.cost, path.place
+
+
+def _lateness(elapsed_s: float, expected_s: float, quarter_s: float) -> float:
+    """What an interval costs: a pause is a pause, so lateness has a heavy tail; rushing is rarer."""
+    off = (elapsed_s - expected_s) / (JITTER * quarter_s + RUBATO * expected_s)
+    if off > 0.0:
+        return TIME_WEIGHT * log1p(LATE * off * off)
+    return min(EARLY * off * off, EARLIEST)
+
+
+def _adapt(path: Path, elapsed_s: float, nominal_s: float, nominal_quarter_s: float) -> tuple[float, float]:
+    """The path's rate after one more interval, and how surprising the interval was (log ratio).
+
+    Long intervals say more; an outrageous one (a pause) next to nothing, unless the one before was outrageous in the
+    same way: then the tempo is another.
+    """
+    if elapsed_s <= 0.0 or nominal_s <= 0.0:
+        return path.rate, 0.0
+    surprise = log(elapsed_s / (nominal_s * path.rate))
+    quarters = nominal_s / nominal_quarter_s
+    gain = 0.6 * quarters / (quarters + 1.0)
+    if path.steps == 1:  # the page's own tempo is only a guess: take what is played
+        gain = 1.0 if abs(surprise) < 0.9 else 0.5
+    elif path.steps <= 3:
+        gain = max(gain, 1.0 / (path.steps + 1)) / (1.0 + (surprise / 1.5) ** 4)
+    elif abs(surprise) > NEW_TEMPO and abs(surprise - path.surprise) < 0.3:
+        gain = max(gain, 0.5)
+    else:
+        gain /= 1.0 + (surprise / 0.4) ** 2
+    return float(path.rate * exp(gain * surprise)), surprise

@@ -1,0 +1,173 @@
+"""The follower that is used: several paths through the page, and a search for the soloist when they fail.
+
+Every note extends the paths (``paths``); the cheapest one is where the soloist is. When the last few notes cost more
+than ordinary mistakes do, the last few pitches are looked up in the whole score (``search``); each place found is
+played through again from a few notes back and joins the paths with the price of a jump. It is believed once it
+explains what was heard better than everything else, by a margin: for ordinary material after three to five notes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from math import log1p
+
+from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
+from collaparte.follow.onsets import TUTTI, Onsets
+from collaparte.follow.paths import Path, extend
+from collaparte.follow.search import Search
+from collaparte.score import Score
+
+MEMORY = 8  # notes looked back on
+DOUBT = 6.5  # nats the last four notes may cost before the whole score is searched
+CALM = 6  # notes without doubt after which the search rests
+LINKS = 3.0  # length of a chain that is tried
+TRIALS = 3  # places tried for one note
+JUMP = 9.0  # nats for having jumped at all
+FAR = 2.2  # ... and for each e-fold of the distance
+FARTHEST = 17.0  # ... together no more than this
+AHEAD = 1.0  # ... landing later on the page
+OFF_BAR = 0.8  # ... landing elsewhere than on a bar
+START = 4.0  # instead of JUMP, before anything was matched
+RIVAL = 0.4  # nats a line that is not shown pays for each note
+STRAY = 8.0  # added while the orchestra has a tutti
+PROVEN = 5  # onsets (two of them given) a new line must have gone through before it is shown
+MARGIN = 1.5  # nats by which a new line must be better to be shown
+
+
+class PathFollower:
+    """Where the soloist is, by the cheapest of a handful of paths; see the file's head."""
+
+    def __init__(self, score: Score) -> None:
+        self._onsets = Onsets(score)
+        self._search = Search(self._onsets)
+        self._bars = {round(bar.beat, 4) for bar in score.bars}
+        self._targets = {round(jump.to_beat, 4) for jump in score.jumps}
+        self._begin(Path(0.0, -1, 0.0, 1.0), "waiting")
+        self._beat, self._onset_s = 0.0, 0.0
+
+    def _begin(self, path: Path, state: State) -> None:
+        self._paths = [path]
+        self._state: State = state
+        self._heard: deque[tuple[int, float, float]] = deque(maxlen=MEMORY)  # pitch, time_s, best cost before it
+        self._calm = CALM
+        self._lines = 0  # jumps tried since the last calm
+        self._last_line = 0
+        self._line = 0
+
+    def relocate(self, beat: float, time_s: float) -> Position:
+        place = self._onsets.at_or_after(beat)
+        rate = self._paths[0].rate
+        everything = (1 << self._onsets.size[place - 1]) - 1 if place else 0
+        self._begin(Path(0.0, place - 1, time_s, rate, everything), "playing")
+        self._beat, self._onset_s = beat, time_s
+        return Position(time_s, time_s, beat, 1.0, "playing")
+
+    def hear(self, event: SoloEvent | SoloFrame, plan: TempoPlan | None) -> Position | None:
+        if isinstance(event, SoloFrame) or not event.on or not 0 <= event.pitch < 128:
+            return None
+        self._heard.append((event.pitch, event.time_s, self._paths[0].cost))
+        self._paths = extend(self._onsets, self._paths, event.pitch, event.time_s)
+        self._look_around()
+        self._show()
+        return Position(event.heard_s, self._onset_s, self._beat, 0.9, self._state)
+
+    def _look_around(self) -> None:
+        """Search the whole score while the last notes are not explained."""
+        best = self._paths[0]
+        heard = self._heard
+        doubtful = best.cost - heard[max(len(heard) - 4, 0)][2] > DOUBT or best.steps < 3
+        if not doubtful and self._calm >= CALM:
+            if self._lines:  # the doubt is over: rivals elsewhere, kept alive by a passage like this one, are dropped
+                self._paths = [path for path in self._paths if path.line == self._line] or self._paths
+                self._lines = 0
+            return
+        for path in self._paths:
+            if path.line != self._line:
+                path.cost += RIVAL
+        if self._calm >= CALM:  # the search begins: tell it what was heard before
+            self._search.restart()
+            for pitch, _, _ in heard:
+                self._search.hear(pitch)
+        else:
+            self._search.hear(heard[-1][0])
+        self._calm = 0 if doubtful else self._calm + 1
+        if not doubtful:
+            return
+        known = {path.place for path in self._paths if path.matched and path.cost < best.cost + MARGIN}
+        for place, links in self._search.best(LINKS, TRIALS):
+            if place not in known:
+                self._try(place, int(links))
+                known.add(place)
+        self._paths.sort(key=lambda path: (path.cost, path.place))
+
+    def _try(self, place: int, links: int) -> None:
+        """Play the last notes through again, ending around ``place``; keep the path if it is new or better."""
+        onsets, heard = self._onsets, self._heard
+        back = min(links, len(heard))
+        pitch, time_s, base = heard[-back]
+        main = self._paths[0]
+        self._lines += 1
+        self._last_line += 1
+        seeds = []
+        for start in onsets.places_of[pitch][_range(onsets.places_of[pitch], place - 2 * back, place)][-3:]:
+            cost = base + self._price(main, start, time_s)
+            seeds.append(
+                Path(cost, start, time_s, main.rate, onsets.pitches[start][pitch], 0, 2, True, self._last_line, time_s)
+            )
+        if not seeds:
+            return
+        for pitch, time_s, _ in list(heard)[len(heard) - back + 1 :]:
+            seeds = extend(onsets, seeds, pitch, time_s)
+        for path in seeds[:2]:
+            if not path.matched:
+                continue
+            rival = next((index for index, other in enumerate(self._paths) if other.place == path.place), None)
+            if rival is None:
+                self._paths.append(path)
+            elif path.cost < self._paths[rival].cost:
+                self._paths[rival] = path
+
+    def _price(self, main: Path, start: int, time_s: float) -> float:
+        """What it costs to believe that the soloist went from the main path to ``start``."""
+        onsets = self._onsets
+        beat = round(onsets.beat[start], 4)
+        price = 0.0 if beat in self._bars else OFF_BAR
+        if main.place < 0 or main.steps == 0:
+            return price + START
+        away = beat - onsets.beat[main.place]
+        price += min(JUMP + FAR * log1p(abs(away) / 2.0), FARTHEST) + (AHEAD if away > 0 else 0.0)
+        if beat in self._targets:
+            price -= 2.0
+        resting = onsets.free[main.place] == TUTTI
+        if resting and time_s - main.since_s < 0.8 * main.rate * onsets.gap_s[main.place]:
+            price += STRAY
+        return price
+
+    def _show(self) -> None:
+        """Choose the path that is reported; another line than before only by a margin."""
+        best = self._paths[0]
+        if best.line != self._line and self._state != "waiting":
+            own = next((path for path in self._paths if path.line == self._line), None)
+            if own is not None and (own.cost < best.cost + MARGIN or best.steps < PROVEN):
+                best = own
+        self._line = best.line
+        if best.place < 0:
+            return
+        if self._state == "waiting" and best.place > 1 and best.steps < 3:
+            return
+        if best.matched:
+            self._beat, self._onset_s = self._onsets.beat[best.place], best.since_s
+        heard = self._heard
+        spent = self._paths[0].cost - heard[0][2]
+        if len(heard) == MEMORY and spent > 4.0 * MEMORY:
+            self._state = "lost"
+        elif best.place == self._onsets.count - 1 and best.matched:
+            self._state = "finished"
+        else:
+            self._state = "playing"
+
+
+def _range(ascending: list[int], low: int, high: int) -> slice:
+    """The part of an ascending list from ``low`` to ``high``, both included."""
+    return slice(bisect_left(ascending, low), bisect_right(ascending, high))
