@@ -37,6 +37,7 @@ PAST = 8  # intervals of look-back
 KEYS = 3  # ways of being the same place: see ``_likeness``
 RECALL_AHEAD = 4
 LOCAL_BEATS = 4.0  # local tempo is taken over this many quarters
+RECENT = 8  # the tempo a memory is scaled to is that of so many intervals, as in takes/recollection.py
 EPS = 1e-6
 
 Floats = NDArray[np.float64]
@@ -92,7 +93,7 @@ def _dynamic_table() -> tuple[tuple[str, float, float, str], ...]:
         rows += [(f"self_{name}_mean", -1.5, 1.5, "the same, mean of all such places")]
         rows += [(f"self_{name}_local", -1.5, 1.5, "by local tempo instead, mean")]
         rows += [(f"self_{name}_count", 0.0, 2.0, "log(1 + places)/2")]
-    rows += [("recalled", -1.5, 1.5, "log(remembered/expected), local tempo")]
+    rows += [("recalled", -1.5, 1.5, "log(remembered/expected), by tempo_8")]
     rows += [
         ("recalled_2", -1.5, 1.5, "the same, tempo of the last 2 intervals"),
         ("recalled_8", -1.5, 1.5, "... last 8"),
@@ -339,10 +340,13 @@ def observe(
     columns = [(time_s - steady.from_s) / expected, np.log(expected / 0.25) / 2]
     columns += [np.log(steady.spread_s / expected) / 2, np.concatenate([[0.0], np.log(period[1:] / period[:-1])])]
     columns += [_shifted(ratio, -k, 0.0) for k in range(PAST)]
+    log_recent = np.zeros(n)
     for width in (1, 2, 4, 8, 16):
         back = np.maximum(index - width, 0)
-        value = _log_ratio(time_s - time_s[back], period * (beat - beat[back]))
-        columns.append(np.where(index > 0, value, 0.0))
+        value = np.where(index > 0, _log_ratio(time_s - time_s[back], period * (beat - beat[back])), 0.0)
+        columns.append(value)
+        if width == RECENT:
+            log_recent = value
     columns += [log_local, np.concatenate([[0.0], (np.diff(visited) > 1).astype(float)])]
     by_local = np.zeros(n)
     by_local[:-1] = _log_ratio(np.diff(time_s), local[:-1] * span)
@@ -352,7 +356,7 @@ def observe(
         )
         there = count > 0
         columns += [last, mean, np.where(there, mean_local + log_local, 0.0), np.log1p(count) / 2]
-    columns += _recall(time_s, period, length, log_local, whole, recalled)
+    columns += _recall(time_s, period, length, log_recent, whole, recalled)
     columns.append(_mean_of_last(np.abs(ratio), (index > 0).astype(float)))
     dynamic = np.stack(columns, axis=1)
     out[:, N_LOOK : N_LOOK + N_DYNAMIC] = np.clip(
@@ -399,7 +403,7 @@ def _recall(
     time_s: Floats,
     period: Floats,
     length: Floats,
-    log_local: Floats,
+    log_recent: Floats,
     whole: NDArray[np.bool_],
     recalled: RecalledLine | None,
 ) -> list[Floats]:
@@ -409,7 +413,7 @@ def _recall(
     have = recalled.weight > 0
     log_ratio = recalled.log_ratio
     log_remembered = np.log(recalled.local_beat_period_s) + log_ratio[:, 0]  # log seconds per quarter, as it was
-    first = np.where(have, log_local + log_ratio[:, 0], 0.0)
+    first = np.where(have, log_recent + log_ratio[:, 0], 0.0)
     valid = have & whole
     heard = np.where(valid, np.maximum(np.append(np.diff(time_s), 0.0), 0.005), 0.0)
     remembered = np.where(valid, np.exp(log_remembered) * length, 0.0)
@@ -540,13 +544,16 @@ class Senses:
 
         values = [(onset_s - steady.from_s) / expected, log(expected / 0.25) / 2]
         values += [log(steady.spread_s / expected) / 2, step, *self._ratios]
-        newest = len(trail) - 1
+        newest, log_recent = len(trail) - 1, 0.0
         for width in (1, 2, 4, 8, 16):
             if newest:
                 then_s, then_beat, _ = trail[max(newest - width, 0)]
-                values.append(log(max(onset_s - then_s, 0.005) / max(period * (beat - then_beat), 0.005)))
+                value = log(max(onset_s - then_s, 0.005) / max(period * (beat - then_beat), 0.005))
             else:
-                values.append(0.0)
+                value = 0.0
+            values.append(value)
+            if width == RECENT:
+                log_recent = value
         values += [log_local, missed]
         for way, memory in zip(self._keys, self._memory, strict=True):
             found = memory.get(way[place])
@@ -555,7 +562,7 @@ class Senses:
             else:
                 count = found[3]
                 values += [found[0], found[1] / count, found[2] / count + log_local, math.log1p(count) / 2]
-        values += self._recall(recalled, beat, local, log_local, period)
+        values += self._recall(recalled, beat, log_recent, period)
         counted = [item for item in self._misses if item >= 0]
         values += [miss, sum(counted) / len(counted) if counted else 0.0]
         values.append(sum(self._doubts) / len(self._doubts) if self._doubts else 0.0)
@@ -575,9 +582,7 @@ class Senses:
         )
         return out
 
-    def _recall(
-        self, recalled: Recalled | None, beat: float, local: float, log_local: float, period: float
-    ) -> list[float]:
+    def _recall(self, recalled: Recalled | None, beat: float, log_recent: float, period: float) -> list[float]:
         self._remembered = None
         if (
             recalled is None
@@ -590,7 +595,7 @@ class Senses:
         ratios = [float(item) for item in recalled.log_ratio[:RECALL_AHEAD]]
         weights = recalled.weight[:RECALL_AHEAD]
         absolute = math.log(recalled.local_beat_period_s) + ratios[0]
-        first = log_local + ratios[0]
+        first = log_recent + ratios[0]
         values = [first]
         pairs = list(self._pairs)
         for width in (2, PAST):
@@ -604,5 +609,5 @@ class Senses:
         for k in range(1, RECALL_AHEAD):
             there = k < len(ratios) and weights[k] > 0
             values.append(ratios[k] - ratios[0] if there else 0.0)
-        self._remembered = (absolute, math.log(local) + ratios[0])
+        self._remembered = (absolute, math.log(period) + first)
         return values

@@ -34,7 +34,7 @@ class CloneSettings:
     seed: int = 1
     minutes: float = 15.0
     rounds: int = 40
-    takes_a_round: int = 180
+    takes_a_round: int = 160
     melody_share: float = 0.2
     crop: int = 256
     warm_up: int = 12

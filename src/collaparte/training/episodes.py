@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.predict.features import LOCAL_BEATS, RECALL_AHEAD, Page, RecalledLine, SteadyLine, observe
+from collaparte.predict.features import RECALL_AHEAD, Page, RecalledLine, SteadyLine, observe
+from collaparte.takes.recollection import HALF_LIFE, LOCAL_INTERVALS, together
 from collaparte.training.data.onsets import Performance
 from collaparte.training.lanes import steady_lines
 
@@ -60,41 +61,37 @@ class Episode:
         return len(self.visited)
 
 
-def remember(page: Page, takes: Sequence[Floats], weights: Floats | None = None) -> RecalledLine:
+def remember(page: Page, takes: Sequence[Floats]) -> RecalledLine:
     """What some takes of a page, times (N,) each with NaN for unplayed, tell of every onset; arrays over the page.
 
-    As in ``takes/memory.py``: an interval's log ratio is that of its beat period to the take's own local tempo before
-    it (over LOCAL_BEATS quarters), averaged over the takes that played it; the spread is over takes.
+    As ``takes/recollection.py`` brings run-throughs together (recency and bounds included; likeness, which needs three
+    of them, left out): an interval's log ratio is that of its beat period to the take's own tempo over the last
+    LOCAL_INTERVALS intervals before the place asked about.
     """
     n = len(page)
-    weights = np.ones(len(takes)) if weights is None else weights
-    ratio, local = np.full((len(takes), n), np.nan), np.full((len(takes), n), np.nan)
+    length = np.diff(page.beat)
+    log_period = np.full((len(takes), n), np.nan)
+    local = np.full((len(takes), n), np.nan)
     for row, time_s in enumerate(takes):
-        played = np.flatnonzero(np.isfinite(time_s))
-        if len(played) < 3:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_period[row, :-1] = np.log(np.maximum(np.diff(time_s), 0.005) / length)
+        whole = np.flatnonzero(np.isfinite(log_period[row]))
+        if not len(whole):
             continue
-        beat, heard = page.beat[played], time_s[played]
-        start = np.maximum(np.searchsorted(beat, beat - LOCAL_BEATS + 1e-6, side="right") - 1, 0)
-        moved = start < np.arange(len(played))
-        own = np.full(len(played), np.nan)
-        own[moved] = np.maximum(heard - heard[start], 0.005)[moved] / (beat - beat[start])[moved]
-        own[~moved] = (heard[1] - heard[0]) / (beat[1] - beat[0])
-        local[row, played] = np.log(own)
-        whole = np.flatnonzero(np.diff(played) == 1)
-        period = np.maximum(heard[whole + 1] - heard[whole], 0.005) / (beat[whole + 1] - beat[whole])
-        ratio[row, played[whole]] = np.log(period) - np.log(own[whole])
-    there = np.isfinite(ratio)
-    share = there * weights[:, None]
-    total = share.sum(axis=0)
-    some = np.maximum(total, 1e-9)
-    mean = (np.where(there, ratio, 0.0) * share).sum(axis=0) / some
-    square = (np.where(there, ratio - mean, 0.0) ** 2 * share).sum(axis=0) / some
-    mean_local = (np.where(there, local, 0.0) * share).sum(axis=0) / some
-    ahead = np.zeros((n, RECALL_AHEAD))
-    for k in range(RECALL_AHEAD):
-        ahead[: n - k, k] = np.where(total[k:] > 0, mean[k:], mean[: n - k])
-        ahead[n - k :, k] = mean[n - k :]
-    return RecalledLine(ahead, np.sqrt(square), total, np.exp(mean_local))
+        seconds = np.concatenate([[0.0], np.cumsum(np.exp(log_period[row, whole]) * length[whole])])
+        quarters = np.concatenate([[0.0], np.cumsum(length[whole])])
+        until = np.searchsorted(whole, np.arange(n), side="left")
+        since = np.maximum(until - LOCAL_INTERVALS, 0)
+        span = quarters[until] - quarters[since]
+        usual = float(np.exp(np.median(log_period[row, whole])))
+        local[row] = np.log(np.where(span > 0, (seconds[until] - seconds[since]) / np.where(span > 0, span, 1), usual))
+    recency = 0.5 ** (np.arange(len(takes) - 1, -1, -1) / HALF_LIFE)
+    ahead = np.minimum(np.arange(n)[:, None] + np.arange(RECALL_AHEAD), n - 1)
+    ratio = log_period[:, ahead] - local[:, :, None]
+    log_ratio, spread, weight = together(ratio, np.broadcast_to(recency[:, None, None], ratio.shape))
+    middle, _, _ = together(local, np.broadcast_to(recency[:, None], local.shape))
+    log_ratio = np.where(weight > 0, log_ratio, log_ratio[:, :1])
+    return RecalledLine(log_ratio, spread[:, 0], weight[:, 0], np.exp(middle))
 
 
 def at(line: RecalledLine, visited: NDArray[np.int64]) -> RecalledLine:
