@@ -22,7 +22,7 @@ def jack() -> Iterator[None]:
     before = {key: os.environ.get(key) for key in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER")}
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     server = subprocess.Popen(
-        ["jackd", "-r", "-n", name, "-d", "dummy", "-r", "48000", "-p", str(PERIOD_FRAMES)],
+        ["jackd", "-r", "-S", "-n", name, "-d", "dummy", "-r", "48000", "-p", str(PERIOD_FRAMES)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -48,7 +48,7 @@ class LiveSound(Sound):
         *,
         origin_s: float,
         latency_s: float = 0.0,
-        leads_s: Mapping[str, float] | None = None,
+        leads_s: Mapping[str, Sequence[float]] | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._seats = dict(seats)
@@ -84,7 +84,11 @@ class LiveSound(Sound):
             raise DeviceError(str(self._hello.get("error", f"The output {waited}. Run `collaparte doctor`.")))
         self.name = str(self._hello["ready"])
         self.realtime = bool(self._hello["realtime"])
-        self.output_latency_s = latency_s + float(self._hello["ahead_s"]) + max(self._leads_s.values(), default=0.0)
+        self.output_latency_s = (
+            latency_s
+            + float(self._hello["ahead_s"])
+            + max((max(leads) for leads in self._leads_s.values()), default=0.0)
+        )
 
     @property
     def process_id(self) -> int:
@@ -102,8 +106,8 @@ class LiveSound(Sound):
                     records.append(RECORD.pack(kind, when_s, self._clicks, 0, PERCUSSION_CHANNEL, pitch, 100))
                 continue
             player, seat = self._seats.get(event.part) or next(iter(self._seats.values()), (0, Seat(0, 48)))
-            if event.on:
-                at_s -= self._leads_s.get(event.part, 0.0)
+            if event.on and event.part in self._leads_s and 0 <= event.pitch <= 127:
+                at_s -= self._leads_s[event.part][event.pitch]
             kind = ON if event.on else OFF
             records.append(RECORD.pack(kind, at_s, event.note, player, seat.channel, event.pitch, event.velocity))
         self._write(b"".join(records))

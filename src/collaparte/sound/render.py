@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from collaparte.errors import DeviceError
 from collaparte.events import Click, OrchestraEvent, Pedal, SoloEvent
 from collaparte.score.page import Part
-from collaparte.sound.attack import leads_s
+from collaparte.sound.attack import Leads, leads_s
 from collaparte.sound.face import Sounding
 from collaparte.sound.player import BLOCK_FRAMES, SAMPLE_RATE, Player
 from collaparte.sound.seats import CLICK_LENGTH_S, CLICK_STRONG, CLICK_WEAK, PERCUSSION_CHANNEL, Seat
 from collaparte.sound.voices import CONTROL, Voices
 
 TAIL_S = 2.0
+MIDI = range(128)
 LONGEST_S = 4 * 3600.0  # a damaged time must not fill the disk
 SOLO_ABOVE_DB = 3.0  # the soloist's loudness over the whole orchestra's
 SOLO_PAN = -0.15  # -1 left, 1 right: where a soloist stands, left of the conductor
@@ -73,7 +74,7 @@ def _render(
     compensate: bool,
     spread: bool,
 ) -> NDArray[np.float32]:
-    leads = leads_s(parts, font) if compensate else {}
+    leads: Leads = leads_s(parts, font) if compensate else {}
     with Player(parts, font, sample_rate=sample_rate, spread=spread) as player:
         timed = sorted(_timed(events, pedals, player, leads), key=lambda item: item[:2])
         last_s = timed[-1][0] if timed else 0.0
@@ -109,7 +110,7 @@ def _render(
     return np.ascontiguousarray(audio, dtype=np.float32)
 
 
-def _timed(events: list[Sounding], pedals: Sequence[Pedal], player: Player, leads: dict[str, float]) -> Iterator[Timed]:
+def _timed(events: list[Sounding], pedals: Sequence[Pedal], player: Player, leads: Leads) -> Iterator[Timed]:
     clicks = Seat(PERCUSSION_CHANNEL, 0)
     count = 0
     begun: dict[tuple[str, int], float] = {}
@@ -122,7 +123,8 @@ def _timed(events: list[Sounding], pedals: Sequence[Pedal], player: Player, lead
                 yield max(at_s, 0.0), int(on), 0, clicks, note
             continue
         index, seat = player.seats.get(event.part) or next(iter(player.seats.values()), (0, Seat(0, 48)))
-        at_s = max(event.due_s - (leads.get(event.part, 0.0) if event.on else 0.0), 0.0)
+        lead_s = leads[event.part][event.pitch] if event.on and event.part in leads and event.pitch in MIDI else 0.0
+        at_s = max(event.due_s - lead_s, 0.0)
         if event.on:
             begun[event.part, event.note] = at_s
         # At one time ends go before beginnings, but never before their own.
@@ -177,7 +179,7 @@ def write_wav(path: str | Path, audio: NDArray[np.float32], sample_rate: int = S
     """Write 16-bit stereo; what exceeds -1..1 is clipped. Raises DeviceError when the file cannot be written."""
     frames = np.round(np.clip(audio, -1.0, 1.0) * 32767.0).astype("<i2")
     try:
-        with wave.open(str(path), "wb") as file:
+        with Path(path).open("wb") as whole, wave.open(whole, "wb") as file:
             file.setnchannels(frames.shape[1])
             file.setsampwidth(2)
             file.setframerate(sample_rate)

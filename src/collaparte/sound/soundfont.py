@@ -179,3 +179,10 @@ def fetch_soundfont(say: Callable[[str], None] = lambda text: None) -> Path:
             except subprocess.TimeoutExpired:
                 failures.append(f"{what}: no answer in ten minutes")
     raise DeviceError(f"No soundfont could be fetched ({'; '.join(failures)}). By hand: {HOW_TO_GET_ONE}.")
+
+
+if __name__ == "__main__":  # the set-up step: python -m collaparte.sound.soundfont
+    try:
+        print(find_soundfont() or fetch_soundfont(print))
+    except DeviceError as trouble:
+        print(f"{trouble} The synthesiser's own plain bank plays until then.")

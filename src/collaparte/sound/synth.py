@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from collaparte.score.page import Part
-from collaparte.sound.attack import leads_s
+from collaparte.sound.attack import MOST_LIVE_S, leads_s
 from collaparte.sound.live import LiveSound
 from collaparte.sound.render import mix, render, render_solo, write_wav
 from collaparte.sound.seats import allot_players
@@ -46,7 +46,7 @@ class SynthSound(LiveSound):
             allot_players(others),
             origin_s=origin_s,
             latency_s=latency_s,
-            leads_s=leads_s(others, self.font),
+            leads_s=leads_s(others, self.font, MOST_LIVE_S),
             notice=notice,
         )
 

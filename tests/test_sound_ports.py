@@ -1,0 +1,145 @@
+"""Real MIDI ports (JACK's, on a dummy driver): what is sent is heard, ports come and go, nothing is left behind."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jack_server import jack, until  # noqa: F401 - a fixture
+
+from collaparte.errors import DeviceError
+from collaparte.events import OrchestraEvent, Pedal, SoloEvent
+from collaparte.listen.midi import MidiInput, input_ports
+from collaparte.ports import open_port, ports
+from collaparte.score.page import Part
+from collaparte.sound.devices import devices
+from collaparte.sound.midi_port import MidiPort
+
+pytestmark = pytest.mark.usefixtures("jack")
+
+PARTS = [Part("Violins", 1, 48), Part("Solo", 2, 40, solo=True)]
+
+
+def tune(count: int, start_s: float, step_s: float = 0.02) -> list[OrchestraEvent]:
+    """``count`` notes, every pitch its own, begun ``step_s`` apart and each as long."""
+    events = []
+    for number in range(count):
+        due_s = start_s + number * step_s
+        for on, at_s in ((True, due_s), (False, due_s + step_s)):
+            events.append(
+                OrchestraEvent(round(at_s, 6), float(number), "Violins", on, 36 + number % 60, 80, note=number)
+            )
+    return events
+
+
+def on_port(name: str) -> str:
+    """The full name JACK gives our virtual output or input ``name``."""
+    for direction in ("MidiIn", "MidiOut"):
+        for full in ports(direction):  # type: ignore[arg-type]
+            if name in full:
+                return full
+    raise AssertionError(f"no port {name} among {ports('MidiIn')} and {ports('MidiOut')}")
+
+
+def test_a_thousand_notes_cross_a_real_port_in_order_and_in_time() -> None:
+    origin_s = time.monotonic()
+    with MidiPort(PARTS, "virtual:orchestra-a", origin_s=origin_s) as sound:
+        heard: list[SoloEvent | Pedal] = []
+        with MidiInput(on_port("orchestra-a"), heard.append, lambda: time.monotonic() - origin_s):
+            time.sleep(0.3)
+            events = tune(500, time.monotonic() - origin_s + 0.2, 0.004)
+            sound.send(events)
+            assert until(lambda: len(heard) >= 1000, 10)
+    notes = [event for event in heard if isinstance(event, SoloEvent)][:1000]
+    in_order = sorted(events, key=lambda event: (event.due_s, event.on))
+    assert [(event.on, event.pitch) for event in notes] == [(event.on, event.pitch) for event in in_order]
+    late_ms = [(got.time_s - sent.due_s) * 1000 for got, sent in zip(notes, in_order, strict=True)]
+    assert -1.0 < statistics.median(late_ms) < 10.0  # one JACK period is 2.7 ms
+
+
+def test_a_lost_output_is_told_and_found_again() -> None:
+    origin_s = time.monotonic()
+    news: list[str] = []
+    got: list[list[int]] = []
+
+    def instrument() -> Any:
+        client, _ = open_port("MidiIn", "virtual:keyboard-b")
+        client.set_callback(lambda event, _data: got.append(event[0]))
+        return client
+
+    keyboard = instrument()
+    with MidiPort(PARTS, on_port("keyboard-b"), origin_s=origin_s, notice=news.append) as sound:
+        assert until(lambda: [0xC0, 48] in got)  # the program, on opening
+        keyboard.close_port()
+        keyboard.delete()
+        assert until(lambda: bool(news))
+        assert "is gone" in news[0]
+        assert "plays on" in news[0]
+        sound.send(tune(5, time.monotonic() - origin_s))  # the orchestra plays on
+        got.clear()
+        keyboard = instrument()
+        try:
+            assert until(lambda: len(news) == 2)
+            assert "is back" in news[1]
+            sound.send(tune(5, time.monotonic() - origin_s + 0.1))
+            assert until(lambda: sum(message[0] == 0x90 for message in got) >= 5)
+            assert [0xC0, 48] in got
+        finally:
+            keyboard.close_port()
+            keyboard.delete()
+
+
+def test_a_lost_input_releases_its_keys_and_is_found_again() -> None:
+    start_s = time.monotonic()
+    news: list[str] = []
+    heard: list[SoloEvent | Pedal] = []
+    client, _ = open_port("MidiOut", "virtual:piano-c")
+    with MidiInput(on_port("piano-c"), heard.append, lambda: time.monotonic() - start_s, notice=news.append):
+        client.send_message([0x90, 60, 70])
+        client.send_message([0xB0, 64, 127])
+        assert until(lambda: len(heard) == 2)
+        client.close_port()
+        client.delete()
+        assert until(lambda: bool(news))
+        assert "is gone" in news[0]
+        held = [event for event in heard if isinstance(event, SoloEvent)]
+        assert [(event.on, event.pitch) for event in held] == [(True, 60), (False, 60)]
+        client, _ = open_port("MidiOut", "virtual:piano-c")
+        assert until(lambda: len(news) == 2)
+        client.send_message([0x90, 72, 70])
+        assert until(lambda: isinstance(heard[-1], SoloEvent) and heard[-1].pitch == 72)
+    client.close_port()
+    client.delete()
+
+
+def test_ports_are_chosen_by_unique_beginning_and_refused_by_name() -> None:
+    clients = [open_port("MidiOut", f"virtual:oboe-{letter}")[0] for letter in "xy"]
+    try:
+        full = on_port("oboe-x")
+        assert full in input_ports()
+        assert full in [device.name for device in devices() if device.kind == "MIDI in"]
+        with MidiInput(full[:-1] if full[:-1].endswith("oboe-x") else full, print, time.monotonic) as chosen:
+            assert chosen.name == full
+        with pytest.raises(DeviceError, match="oboe-y"):
+            MidiInput("kazoo", print, time.monotonic)
+        with pytest.raises(DeviceError, match="Several MIDI inputs"):
+            MidiInput(None, print, time.monotonic)
+    finally:
+        for client in clients:
+            client.close_port()
+            client.delete()
+
+
+def test_fifty_times_open_and_closed_leave_nothing_behind() -> None:
+    threads, listed = set(threading.enumerate()), (ports("MidiIn"), ports("MidiOut"))
+    handles = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else None
+    for _ in range(50):
+        MidiInput("virtual:here-today", print, time.monotonic).close()
+    assert set(threading.enumerate()) == threads
+    assert (ports("MidiIn"), ports("MidiOut")) == listed
+    if handles is not None:
+        assert len(list(Path("/proc/self/fd").iterdir())) <= handles
