@@ -37,7 +37,7 @@ class Rubato:
     lead_s: float = 0.015
     spread_s: float = 0.007
     tempo: float = 0.04
-    drift_beats: float = 16.0
+    drift_beats: float = 10.0
     easy_s: float = 0.2
 
 
@@ -85,9 +85,9 @@ class Level:
     mistakes: Mistakes = field(default_factory=Mistakes)
 
 
-_LOW = Rubato(arch=0.1, drift=0.04, long_note=0.03, stress=0.03, inflection=0.075, unsteadiness=0.025)
-_MIDDLE = Rubato(arch=0.15, drift=0.06, long_note=0.04, stress=0.04, inflection=0.12, unsteadiness=0.04)
-_HIGH = Rubato(arch=0.27, drift=0.11, long_note=0.07, stress=0.07, inflection=0.22, unsteadiness=0.07)
+_LOW = Rubato(arch=0.1, drift=0.045, long_note=0.03, stress=0.03, inflection=0.07, unsteadiness=0.023, jitter_s=0.009)
+_MIDDLE = Rubato(arch=0.15, drift=0.07, long_note=0.04, stress=0.04, inflection=0.125, unsteadiness=0.04)
+_HIGH = Rubato(arch=0.27, drift=0.12, long_note=0.07, stress=0.07, inflection=0.215, unsteadiness=0.065)
 
 LEVELS: Mapping[str, Level] = {
     "metronome": Level(
