@@ -44,8 +44,8 @@ WIDEST_MS = 300
 
 def plot_take(
     take: Take,
+    score: Score | None,
     path: str | os.PathLike[str],
-    score: Score | None = None,
     truth: Truth | None = None,
 ) -> None:
     """Tempo of soloist and orchestra, asynchrony at shared onsets, and error of prediction, one above the other."""
@@ -71,7 +71,7 @@ def plot_take(
     _save(figure, path)
 
 
-def plot_memory(take: Take, recollection: Recollection, path: str | os.PathLike[str], score: Score) -> None:
+def plot_memory(take: Take, score: Score, recollection: Recollection, path: str | os.PathLike[str]) -> None:
     """This take's tempo against what was remembered, with its spread.
 
     The memory is moved to this take's own median tempo: what is remembered is shape, not speed.
@@ -79,38 +79,23 @@ def plot_memory(take: Take, recollection: Recollection, path: str | os.PathLike[
     solo = only_at(solo_onsets(take.positions), score.solo_onsets)
     figure = _figure(10.0, 5.0)
     axes = figure.subplots()
-    beat, period_s = _intervals(solo)
-    known = recollection.curve_weight > 0
-    if recollection.runs and known.any():
-        level = 0.0
-        shared = np.intersect1d(np.round(beat, 4), np.round(recollection.beat[known], 4))
-        if shared.size:
-            mine = np.log(period_s[np.isin(np.round(beat, 4), shared)])
-            theirs = recollection.curve_log_period[known & np.isin(np.round(recollection.beat, 4), shared)]
-            level = float(np.median(mine) - np.median(theirs))
-        middle = np.where(known, recollection.curve_log_period + level, np.nan)
-        spread = recollection.curve_spread
-        low, high = 60 / np.exp(middle + 2 * spread), 60 / np.exp(middle - 2 * spread)
-        axes.fill_between(
-            recollection.beat, low, high, step="post", color=GREEN, alpha=0.2, linewidth=0, label="two spreads"
-        )
-        word = "take" if recollection.runs == 1 else "takes"
-        axes.step(
-            recollection.beat,
-            60 / np.exp(middle),
-            where="post",
-            color=GREEN,
-            linewidth=2.2,
-            linestyle="--",
-            label=f"remembered ({recollection.runs} {word}, moved to this tempo)",
-        )
-    else:
+    line = _remembered_line(recollection, score)
+    if line is None:
         axes.text(0.5, 0.95, "nothing is remembered of this piece yet", transform=axes.transAxes, ha="center", va="top")
-    if len(beat):
-        axes.step(beat, 60 / period_s, where="post", color=BLUE, linewidth=1.4, label="this take")
-        low_bpm, high_bpm = np.quantile(60 / period_s, [0.01, 0.99])
-        axes.set_ylim(low_bpm * 0.75, high_bpm * 1.3)
-    axes.set_ylabel("quarters per minute, each interval")
+    else:
+        beats, tempi, spread = line
+        _, _, both = np.intersect1d(np.round(beats, 3), np.round(tempo_curve(solo)[0], 3), return_indices=True)
+        level = np.nanmedian(tempo_curve(solo)[1][both]) / np.nanmedian(tempi) if both.size else 1.0
+        tempi = tempi * (level if np.isfinite(level) else 1.0)
+        axes.fill_between(
+            beats, tempi * np.exp(-spread), tempi * np.exp(spread), color=GREEN, alpha=0.22, linewidth=0,
+            label="one spread either way",
+        )  # fmt: skip
+        word = "take" if recollection.runs == 1 else "takes"
+        label = f"remembered from {recollection.runs} {word}, at this take's tempo"
+        axes.plot(beats, tempi, color=GREEN, linewidth=2.2, linestyle="--", label=label)
+    _tempo(axes, solo, BLUE, "this take", width=1.5, style="-")
+    axes.set_ylabel("quarters per minute")
     axes.set_title(f"{take.header.piece}: this take and what was remembered", loc="left")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best", frameon=False)
@@ -156,11 +141,21 @@ def tempo_curve(onsets: Onsets, least_beats: float = 1.0) -> tuple[Array, Array]
     return np.concatenate(beats), np.concatenate(tempi)
 
 
-def _intervals(onsets: Onsets) -> tuple[Array, Array]:
-    """Where each interval begins and its seconds per quarter, over all passages; what runs backwards is left out."""
-    step, lasted_s = np.diff(onsets.beat), np.diff(onsets.first_s)
-    forward = (np.diff(onsets.passage) == 0) & (step > 0) & (lasted_s > 0)
-    return onsets.beat[:-1][forward], lasted_s[forward] / step[forward]
+def _remembered_line(recollection: Recollection, score: Score) -> tuple[Array, Array, Array] | None:
+    """Beats, quarters per minute and spread (of its log) of the remembered tempo, drawn as ``tempo_curve`` draws.
+
+    None when nothing is remembered. Where intervals are unknown the line has a gap.
+    """
+    known = recollection.curve_weight > 0
+    if not recollection.runs or not known.any():
+        return None
+    edges = np.append(recollection.beat, score.solo_onsets[-1])
+    lasted_s = np.where(known, np.exp(recollection.curve_log_period), 1.0) * np.diff(edges)
+    passage = np.concatenate([[0], np.cumsum(~known)])  # an unknown interval parts the line in two
+    onsets = Onsets(edges, np.r_[0.0, np.cumsum(lasted_s)], np.r_[0.0, np.cumsum(lasted_s)], passage, passage)
+    beats, tempi = tempo_curve(onsets)
+    place = np.clip(np.searchsorted(recollection.beat, beats, side="right") - 1, 0, len(recollection.beat) - 1)
+    return beats, tempi, np.where(np.isnan(beats), np.nan, recollection.curve_spread[place])
 
 
 def _tempo(axes: Axes, onsets: Onsets, colour: str, label: str, *, width: float, style: str) -> None:
