@@ -14,12 +14,22 @@ COMMANDS = {
         "collaparte.cli.simulate:simulate",
         "Play a score through with a recorded or simulated soloist, faster than real time.",
     ),
+    "play": ("collaparte.cli.play:play", "Play with the orchestra, live, from a MIDI instrument."),
     "measure": (
         "collaparte.cli.measure:measure",
         "Measure takes: asynchrony, prediction, following, smoothness; side by side when there are several.",
     ),
     "score": ("collaparte.cli.score:score", "Print a score's parts, bars, repeats and what looks wrong in it."),
-    "doctor": ("collaparte.cli.doctor:doctor", "Say what is installed, what is missing, and how to mend it."),
+    "takes": ("collaparte.cli.takes:takes", "List, show, export, replay and delete performances."),
+    "memory": (
+        "collaparte.cli.memory:memory",
+        "Show, forget, export and import what is remembered of a soloist's run-throughs.",
+    ),
+    "devices": ("collaparte.cli.devices:devices", "List the MIDI ports and sound devices of this machine."),
+    "doctor": (
+        "collaparte.cli.doctor:doctor",
+        "Say what is installed, what is missing, and how to mend it (exit 1 when something needed is missing).",
+    ),
     "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
 }
 """Every command: where it is, and its summary. The order is the order of the help."""

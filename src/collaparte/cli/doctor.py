@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from pathlib import Path
-from typing import Literal, TypeAlias
 
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.say import json_option, print_json, print_table
-
-State: TypeAlias = Literal["ok", "missing", "optional"]
+from collaparte.cli.say import json_option, print_json, print_table, warn
+from collaparte.errors import DeviceError
 
 NEEDED = {
     "numpy": "arithmetic",
     "partitura": "reading scores",
-    "mido": "MIDI files and messages",
-    "python-rtmidi": "MIDI ports",
     "rich": "tables and progress",
     "matplotlib": "pictures",
     "platformdirs": "where your takes are kept",
@@ -31,73 +27,68 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: what it is for, how it stands, and the command that mends it (empty when it is well)."""
+    """One thing looked at; ``mend`` is the command that mends it, empty where nothing is wrong."""
 
     name: str
-    state: State
+    needed: bool
+    well: bool
     found: str
     mend: str = ""
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, in the order a player needs it. Opens no device for longer than it takes to list it."""
-    found = ".".join(str(number) for number in sys.version_info[:3])
+    """Look at everything, in the order a player needs it. Devices are listed, not opened."""
+    from collaparte.sound.devices import checks
+
+    number = ".".join(str(part) for part in sys.version_info[:3])
     good = sys.version_info[:2] >= (3, 11)
-    yield Finding("python", "ok" if good else "missing", found, "" if good else "install Python 3.11 or later")
+    yield Finding("python", True, good, number, "" if good else "install Python 3.11 or later")
     for name, purpose in NEEDED.items():
-        yield _package(name, purpose)
+        try:
+            yield Finding(name, True, True, f"{version_of(name)} ({purpose})")
+        except PackageNotFoundError:
+            yield Finding(name, True, False, f"not installed ({purpose})", f"pip install {name}")
     yield _data_folder()
-    yield _midi_ports()
-
-
-def _package(name: str, purpose: str, extra: str | None = None) -> Finding:
-    try:
-        return Finding(name, "ok", f"{version_of(name)} ({purpose})")
-    except PackageNotFoundError:
-        target = f"'collaparte[{extra}]'" if extra else name
-        return Finding(name, "optional" if extra else "missing", f"not installed ({purpose})", f"pip install {target}")
+    for check in checks():
+        yield Finding(check.name, False, check.ok, check.detail, check.mend)
 
 
 def _data_folder() -> Finding:
-    from platformdirs import user_data_path
+    from collaparte.takes import data_folder
 
-    folder = user_data_path("collaparte")
+    folder = data_folder().absolute()
     near = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    import os
-
-    if os.access(near, os.W_OK):
-        free_gb = shutil.disk_usage(near).free / 1e9
-        return Finding("data folder", "ok", f"{folder} ({free_gb:.0f} GB free)")
-    return Finding("data folder", "missing", f"{folder} cannot be written", f"sudo chown -R $USER {_shown(near)}")
+    if not os.access(near, os.W_OK):
+        return Finding("data folder", True, False, f"{folder} cannot be written", f"sudo chown -R $USER '{near}'")
+    return Finding("data folder", True, True, f"{folder} ({shutil.disk_usage(near).free / 1e9:.0f} GB free)")
 
 
-def _shown(path: Path) -> str:
-    return f"'{path}'" if " " in str(path) else str(path)
+def fix() -> None:
+    """Fetch a soundfont where there is none; a machine on which that fails still plays, with the built-in bank."""
+    from collaparte.sound.soundfont import fetch_soundfont, find_soundfont
 
-
-def _midi_ports() -> Finding:
-    import rtmidi
-
+    if find_soundfont() is not None:
+        return
     try:
-        inputs, outputs = rtmidi.MidiIn().get_ports(), rtmidi.MidiOut().get_ports()
-    except Exception as error:  # rtmidi raises its own kinds where the system has no MIDI at all, as in a container
-        return Finding("MIDI ports", "optional", f"this system offers none ({error})", "sudo modprobe snd-seq")
-    return Finding("MIDI ports", "ok", f"{len(inputs)} in, {len(outputs)} out (see collaparte devices)")
+        click.echo(f"Soundfont: {fetch_soundfont(lambda text: click.echo(text, err=True))}", err=True)
+    except DeviceError as error:
+        warn(f"{error} Until then a plain built-in bank of sounds plays.")
 
 
-@click.command(cls=Command, examples=("collaparte doctor", "collaparte doctor --json"))
+@click.command(cls=Command, examples=("collaparte doctor", "collaparte doctor --fix", "collaparte doctor --json"))
+@click.option("--fix", "mend", is_flag=True, help="First fetch what can be fetched: a soundfont, where there is none.")
 @json_option
-def doctor(as_json: bool) -> int:
-    """Say what is installed, what is missing, and how to mend it."""
+def doctor(mend: bool, as_json: bool) -> int:
+    """Say what is installed, what is missing, and how to mend it (exit 1 when something needed is missing)."""
+    if mend:
+        fix()
     findings = list(examine())
-    missing = [finding for finding in findings if finding.state == "missing"]
+    missing = [finding for finding in findings if finding.needed and not finding.well]
     if as_json:
         print_json({"well": not missing, "findings": [asdict(finding) for finding in findings]})
     else:
-        marks = {"ok": "yes", "missing": "NO", "optional": "no"}
-        print_table(
-            ("", "what", "found", "to mend"),
-            [(marks[item.state], item.name, item.found, item.mend) for item in findings],
-        )
-        click.echo("All that is needed is here." if not missing else f"{len(missing)} needed thing(s) missing.")
+        marks = {(True, True): "yes", (False, True): "yes", (True, False): "NO", (False, False): "no"}
+        rows = [(marks[item.needed, item.well], item.name, item.found, item.mend) for item in findings]
+        print_table(("", "what", "found", "to mend"), rows)
+        click.echo(f"{len(missing)} needed thing(s) missing." if missing else "All that is needed is here.")
     return 1 if missing else 0

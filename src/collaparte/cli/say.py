@@ -64,9 +64,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(_cell(item) for item in row))
     console = out()
-    if not console.is_terminal:  # a pipe or a file has no width of its own: do not fold paths there
-        console.width = 240
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = 240  # a pipe or a file has no width of its own: do not fold paths there
+    with console.capture() as text:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
 
 
 def _cell(item: object) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.options import FILE, piece_options, room_options, soundfont_option
+from collaparte.cli.options import FILE, FOLDER, piece_options, room_options, soundfont_option
 from collaparte.cli.say import json_option, print_facts, print_json, progress, warn
-from collaparte.cli.stage import Piece, engine_of, make_header, read_piece
+from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, read_piece, recall_of
 from collaparte.errors import TakeError
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
     help="How late the orchestra hears the soloist.",
 )
 @room_options
+@click.option("--memory", type=FOLDER, metavar="DIR", help="The folder of one soloist's remembered run-throughs.")
+@click.option("--learn", is_flag=True, help="Remember this run-through afterwards, in the folder given by --memory.")
 @click.option("--out", type=FILE, required=True, metavar="RUN.jsonl", help="The take: one line of JSON for each value.")
 @click.option("--mix", type=FILE, metavar="MIX.wav", help="Soloist and orchestra as a recording.")
 @click.option("--midi", type=FILE, metavar="ORCH.mid", help="Soloist and orchestra as a MIDI file.")
@@ -208,6 +210,8 @@ def simulate(
     latency_ms: float,
     follower: str | None,
     predictor: str | None,
+    memory: Path | None,
+    learn: bool,
     out: Path,
     mix: Path | None,
     midi: Path | None,
@@ -222,7 +226,11 @@ def simulate(
     exits 0 all the same: see collaparte measure.
     """
     from collaparte.engine import Settings
+    from collaparte.takes import Memory
 
+    if learn and memory is None:
+        raise click.UsageError("--learn needs --memory DIR, the folder to remember in.")
+    store = None if memory is None else Memory(memory)
     piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
     latency_s = latency_ms / 1000
     is_simulated = soloist == SIMULATED
@@ -232,6 +240,8 @@ def simulate(
         else recorded(Path(soloist), latency_s)
     )
     more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
+    if store is not None:
+        more |= memory_config(store, page)
     header = make_header(
         piece,
         page,
@@ -243,18 +253,31 @@ def simulate(
         latencies={"input_s": latency_s},
         more=more,
     )
-    engine = engine_of(header, page)
+    engine = engine_of(header, page, recall=recall_of(header, page))
     began_s = time.perf_counter()
     take = play_through(engine, player, header, out)
     took_s = max(time.perf_counter() - began_s, 1e-6)
     write_outputs(take, page, mix=mix, midi=midi, plot=plot, soundfont=soundfont)
     report = judged(take, page, player.truth)
+    learnt = store.learn(take, page) if store is not None and learn else None
     written = {"take": out, "mix": mix, "midi": midi, "plot": plot}
     if as_json:
         files = {name: str(path) for name, path in written.items() if path is not None}
-        print_json({"files": files, "times_real_time": take.end_s / took_s, "report": report.as_dict()})
+        print_json(
+            {
+                "files": files,
+                "times_real_time": take.end_s / took_s,
+                "report": report.as_dict(),
+                "learnt": None
+                if learnt is None
+                else {"kept": learnt.kept, "attempted": learnt.attempted, "reason": learnt.reason},
+            }
+        )
         return
     click.secho(f"{page.title}", bold=True)
     print_facts(dict(report.rows()))
     click.echo(f"Played {take.end_s:.0f} s of music in {took_s:.1f} s ({take.end_s / took_s:.0f} times real time).")
+    if learnt is not None:
+        what = f"{learnt.kept} of {learnt.attempted} intervals"
+        click.echo(f"Remembered {what}." if learnt.remembered else f"Not remembered: {learnt.reason}.")
     print_facts({name: path for name, path in written.items() if path is not None})

@@ -6,7 +6,7 @@ repeats, marks), the follower, the predictor and the engine's settings. ``engine
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +20,9 @@ from collaparte.errors import PartNotFound, PolicyError, TakeError
 
 if TYPE_CHECKING:
     from collaparte.engine import Engine, Settings
-    from collaparte.events import TakeHeader
+    from collaparte.events import Recalled, TakeHeader
     from collaparte.score import Score
+    from collaparte.takes import Memory
 
 BASELINE = "steady"
 
@@ -141,6 +142,32 @@ def make_header(
         versions={"collaparte": __version__},
         started=datetime.now().astimezone().isoformat(timespec="seconds") if live else None,
     )
+
+
+def memory_config(memory: Memory, score: Score) -> dict[str, Any]:
+    """What a header must say about the memory used: its folder and the takes it held, so that the take replays."""
+    runs = memory.runs(score.digest)
+    return {"memory": {"folder": str(memory.folder.resolve()), "takes": [run.take for run in runs]}}
+
+
+def recall_of(header: TakeHeader, score: Score) -> Callable[[float], Recalled | None] | None:
+    """The memory a header speaks of, as the engine asks it; None when there was none, or nothing in it.
+
+    Raises TakeError when a take that was remembered then has been forgotten since.
+    """
+    asked = header.config.get("memory")
+    if not asked or not asked["takes"]:
+        return None
+    from collaparte.takes import Memory, recollect
+
+    known = {run.take: run for run in Memory(asked["folder"]).runs(score.digest)}
+    gone = [take for take in asked["takes"] if take not in known]
+    if gone:
+        raise TakeError(
+            f"The memory {asked['folder']} has forgotten {len(gone)} of the {len(asked['takes'])} takes it held when "
+            "this one was played, so it would not be played the same. Bring them back with 'collaparte memory import'."
+        )
+    return recollect(score, [known[take] for take in asked["takes"]]).recalled
 
 
 def engine_of(header: TakeHeader, score: Score, **more: Any) -> Engine:
