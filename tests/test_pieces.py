@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from collaparte.errors import UnreadableScore
-from collaparte.pieces import list_pieces, piece_path, solo_part
+from collaparte.pieces import list_pieces, marks_path, piece_path, solo_part
 from collaparte.score import NOTE, Score, read_score
 
 TOOLS = Path(__file__).parent.parent / "tools"
@@ -103,3 +103,37 @@ def test_transposing_instruments_sound_where_they_should() -> None:
 def test_an_unknown_piece_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnreadableScore, match="greensleeves, washerwoman"):
         piece_path("la campanella")
+    with pytest.raises(UnreadableScore, match="mendelssohn_op64"):
+        marks_path("tchaikovsky")
+
+
+@pytest.mark.corpora
+def test_the_marks_of_the_concerto_find_its_cadenza_fermatas_and_instruments(corpora: Path) -> None:
+    folder = corpora / "concerto"
+    score = read_score(
+        folder / "mendelssohn_op64_solo.mid",
+        folder / "mendelssohn_op64_accompaniment.mid",
+        marks=marks_path("mendelssohn_op64"),
+    )
+    orchestra = score.orchestra
+    (cadenza,) = [passage for passage in score.passages if passage.cadenza]
+    inside = (orchestra["beat"] >= cadenza.start_beat) & (orchestra["beat"] < cadenza.end_beat - 1e-6)
+    assert not inside.any()
+    assert cadenza.end_beat in orchestra["beat"]  # and there the theme begins: B4 and B5
+    assert {71, 83} <= set(orchestra["pitch"][orchestra["beat"] == cadenza.end_beat].tolist())
+    held = {
+        int(score.solo["pitch"][np.abs(score.solo["beat"] - fermata.beat) < 1e-6].max()) for fermata in score.fermatas
+    }
+    assert held == {93, 88, 100, 92}  # A6 (165), E6 (524), E7 (307 and 436), G sharp 6 (389)
+    for passage in score.passages:
+        if passage.leads == "orchestra":
+            within = (score.solo["beat"] >= passage.start_beat) & (score.solo["beat"] < passage.end_beat - 1e-6)
+            assert not within.any()
+    players = {score.parts[index].name: int((orchestra["part"] == index).sum()) for index in set(orchestra["part"])}
+    strings = {"Violins I", "Violins II", "Violas", "Cellos", "Double Basses"}
+    assert set(players) == strings | {"Flutes", "Oboes", "Clarinets", "Horns"}
+    assert min(players.values()) >= 20
+    second_subject = orchestra[
+        (orchestra["beat"] >= score.beat_of_bar("131")) & (orchestra["beat"] < score.beat_of_bar("139"))
+    ]
+    assert {score.parts[index].name for index in second_subject["part"]} <= {"Flutes", "Clarinets", "Cellos"}
