@@ -40,6 +40,7 @@ BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 SUFFIXES = (".png", ".svg", ".pdf")
 GOOD_MS = 30
 WIDEST_MS = 300
+WIDEST_BEATS = 4.0
 
 
 def plot_take(
@@ -123,7 +124,7 @@ def plot_reliability(curve: Reliability, path: str | os.PathLike[str], title: st
 def tempo_curve(onsets: Onsets, least_beats: float = 1.0) -> tuple[Array, Array]:
     """Beats (m,) and quarters per minute (m,), each over the onsets at least ``least_beats`` apart around that beat.
 
-    NaN rows part the passages, so that a jump is a gap in the line.
+    NaN rows part the passages, so that a jump is a gap in the line; so is a rest of more than 4 quarters.
     """
     beats: list[Array] = []
     tempi: list[Array] = []
@@ -133,9 +134,11 @@ def tempo_curve(onsets: Onsets, least_beats: float = 1.0) -> tuple[Array, Array]
         until = np.searchsorted(beat, beat + least_beats - 1e-6)
         inside = until < len(beat)
         start, end = np.flatnonzero(inside), until[inside]
+        far = beat[end] - beat[start] > WIDEST_BEATS
         lasted_s = np.maximum(when[end] - when[start], 1e-3)
+        tempo = np.where(far, np.nan, 60.0 * (beat[end] - beat[start]) / lasted_s)
         beats += [(beat[start] + beat[end]) / 2, np.array([np.nan])]
-        tempi += [60.0 * (beat[end] - beat[start]) / lasted_s, np.array([np.nan])]
+        tempi += [tempo, np.array([np.nan])]
     if not beats:
         return np.zeros(0), np.zeros(0)
     return np.concatenate(beats), np.concatenate(tempi)
@@ -185,8 +188,7 @@ def _errors(axes: Axes, beats: Array, errors_s: Array, colour: str, label: str) 
         text = f"{errors_ms.size} onsets, median {np.median(np.abs(errors_ms)):.0f} ms, {within:.0%} within 30 ms"
     else:
         text = "nothing to compare"
-    axes.text(0.995, 0.96, text, transform=axes.transAxes, ha="right", va="top", fontsize=9,
-              bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2})  # fmt: skip
+    axes.set_title(text, loc="right", fontsize=9)
 
 
 def _bars(axes: Axes, score: Score | None, solo: Onsets, orchestra: Onsets) -> None:
@@ -203,8 +205,9 @@ def _bars(axes: Axes, score: Score | None, solo: Onsets, orchestra: Onsets) -> N
         step for step in (1, 2, 4, 5, 8, 10, 16, 20, 25, 50, 100, 200, 500, 1000, 10**9) if len(shown) <= 24 * step
     )
     ticks = shown[::step]
-    axes.set_xticks([bar.beat for bar in ticks], [bar.number for bar in ticks])
-    axes.set_xlabel("bar (as printed)")
+    names = [bar.number if bar.passing == 1 else f"{bar.number}\n({bar.passing})" for bar in ticks]
+    axes.set_xticks([bar.beat for bar in ticks], names)
+    axes.set_xlabel("bar (as printed; the pass of a repeat in brackets)")
 
 
 def _figure(width: float, height: float) -> Figure:
