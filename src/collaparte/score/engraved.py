@@ -246,7 +246,9 @@ def _add_part(
         pitch = int(note.midi_pitch) + extra.transposition(note.start.t, note.staff or 1)
         velocity = loudness.velocity(start, note.staff, note.articulations or ())
         place[id(note)] = len(sheet.notes)
-        sheet.notes.append(Written(start, length, pitch, index, str(note.id), kind, velocity))
+        sheet.notes.append(
+            Written(start, length, pitch, index, str(note.id), kind, velocity, staff=int(note.staff or 0))
+        )
     for note in notes:
         if note.tie_next is not None and id(note) in place and id(note.tie_next) in place:
             tied = place[id(note.tie_next)]

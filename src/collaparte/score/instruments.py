@@ -34,7 +34,7 @@ _NAMES: tuple[tuple[str, int], ...] = (
     (r"xylo(phon|fon)", 13),
     (r"tubular bells?|campane|glocken", 14),
     (r"\bharp\b|harfe|\bharpe\b|\barpa\b", 46),
-    (r"violoncell|\bcell[oi]\b|celli|violoncelle", 42),
+    (r"violoncell|\bcell(o|os|i)\b|violoncelle", 42),
     (r"contrabass|double ?bass|kontrabass|contrebasse|string bass|basso continuo|\bd\.? ?b\.", 43),
     (r"violin|geige|violon|violino|fiddle", 40),
     (r"viola|bratsche|alto viol", 41),
