@@ -62,6 +62,7 @@ class Onsets:
         for place, key in zip(onset.tolist(), pitch.tolist(), strict=True):
             chord = self.pitches[place]
             chord[key] = 1 << len(chord)
+        self.lowest = [min(chord) for chord in self.pitches]
         self.size = [len(chord) for chord in self.pitches]
         skips = [1.5 + 0.35 * (min(size, 5) - 1) for size in self.size]
         self.gap_s = [later - now for now, later in pairwise(self.clock)] + [0.0, 0.0]  # the last is place -1's

@@ -26,14 +26,15 @@ CHOICES = 3  # places ahead that one step considers
 AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
 LATE_NOTE = 1.0  # a note of the chord before, after the music went on
-SUBSTITUTE = 4.6  # a wrong pitch in the place of the awaited one
+SUBSTITUTE, SLIP = 3.0, 2.2  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
+PUNCTUAL = 3.0  # a wrong note must come at the right time to stand for the awaited one
 TIME_WEIGHT = 1.1
 LATE = 0.15
-EARLY, EARLIEST = 0.45, 4.5
+EARLY, EARLIEST = 0.32, 5.0
 NEW_TEMPO = 0.35  # log ratio; two such intervals running are a new tempo
 FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
 CHORD_SPREAD = 0.10  # quarters over which a chord is struck
-JITTER, RUBATO = 0.06, 0.14  # standard deviation of an interval: quarters, and share of the interval
+JITTER, RUBATO = 0.045, 0.14  # standard deviation of an interval: quarters, and share of the interval
 
 
 class Path:
@@ -202,7 +203,8 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
         # a wrong pitch struck in the place of the awaited one
         if place < last and path.steps > 2 and onsets.size[place + 1] == 1 and pitch not in chords[place + 1]:
             nominal_s = clock[place + 1] - clock[place]
-            total = cost + leave + SUBSTITUTE + 2 * _lateness(elapsed_s, nominal_s * rate, quarter_s)
+            off = SLIP if abs(pitch - onsets.lowest[place + 1]) <= 2 else SUBSTITUTE
+            total = cost + leave + off + PUNCTUAL * _lateness(elapsed_s, nominal_s * rate, quarter_s)
             known = best.get(place + 1)
             if total < best_cost + DEPTH and (known is None or total < known.cost):
                 best[place + 1] = Path(
@@ -252,7 +254,7 @@ def _adapt(path: Path, elapsed_s: float, nominal_s: float, nominal_quarter_s: fl
     quarters = nominal_s / nominal_quarter_s
     gain = 0.6 * quarters / (quarters + 1.0)
     if path.steps == 1:  # the page's own tempo is only a guess: take what is played
-        gain = 1.0 if abs(surprise) < 0.9 else 0.5
+        gain = 1.0 if abs(surprise) < 0.9 or path.line else 0.5
     elif path.steps <= 3:
         gain = max(gain, 1.0 / (path.steps + 1)) / (1.0 + (surprise / 1.5) ** 4)
     elif abs(surprise) > NEW_TEMPO and abs(surprise - path.surprise) < 0.3:

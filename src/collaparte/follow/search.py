@@ -14,6 +14,7 @@ from collaparte.follow.onsets import Onsets
 
 BUDGET = 2048  # places looked at for one note
 STALE = 3  # notes after which an unfed chain is dead
+DISTANCE = 0.3  # links that an e-fold of distance, in onsets, weighs
 FORGETS = 0.7  # links a chain loses for each note it could not use
 
 
@@ -58,13 +59,17 @@ class Search:
         self._fed[at] = self._events
         self._last = places
 
-    def best(self, least: float, most: int) -> list[tuple[int, float]]:
-        """(place, links) of at most ``most`` chains that the last note fed, of ``least`` links, best first."""
+    def best(self, least: float, most: int, near: int) -> list[tuple[int, float]]:
+        """(place, links) of at most ``most`` chains that the last note fed, of ``least`` links at least.
+
+        Long chains come first, and of about equal ones those nearer to onset ``near``.
+        """
         if len(self._last) == 0:
             return []
         links = self._links[self._last + 2]
         chosen = np.flatnonzero(links >= least)
         if len(chosen) == 0:
             return []
-        order = chosen[np.argsort(-links[chosen], kind="stable")[: 4 * most]]
+        worth = links[chosen] - DISTANCE * np.log1p(np.abs(self._last[chosen] - near))
+        order = chosen[np.argsort(-worth, kind="stable")[:most]]
         return [(int(self._last[index]), float(links[index])) for index in order]

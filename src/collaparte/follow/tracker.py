@@ -13,6 +13,7 @@ from collections import deque
 from math import log1p
 
 from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
+from collaparte.follow.certainty import certainty
 from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.paths import Path, extend
 from collaparte.follow.search import Search
@@ -31,7 +32,8 @@ OFF_BAR = 0.8  # ... landing elsewhere than on a bar
 START = 4.0  # instead of JUMP, before anything was matched
 RIVAL = 0.4  # nats a line that is not shown pays for each note
 STRAY = 8.0  # added while the orchestra has a tutti
-PROVEN = 5  # onsets (two of them given) a new line must have gone through before it is shown
+PROVEN = 4  # onsets a new line must have gone through before it is shown
+LOST = 0.4  # certainty below which a position is called a guess
 MARGIN = 1.5  # nats by which a new line must be better to be shown
 
 
@@ -54,6 +56,8 @@ class PathFollower:
         self._lines = 0  # jumps tried since the last calm
         self._last_line = 0
         self._line = 0
+        self._idle = 0  # notes since one belonged to the path shown
+        self._sure = 0.0
 
     def relocate(self, beat: float, time_s: float) -> Position:
         place = self._onsets.at_or_after(beat)
@@ -70,7 +74,7 @@ class PathFollower:
         self._paths = extend(self._onsets, self._paths, event.pitch, event.time_s)
         self._look_around()
         self._show()
-        return Position(event.heard_s, self._onset_s, self._beat, 0.9, self._state)
+        return Position(event.heard_s, self._onset_s, self._beat, self._sure, self._state)
 
     def _look_around(self) -> None:
         """Search the whole score while the last notes are not explained."""
@@ -95,7 +99,7 @@ class PathFollower:
         if not doubtful:
             return
         known = {path.place for path in self._paths if path.matched and path.cost < best.cost + MARGIN}
-        for place, links in self._search.best(LINKS, TRIALS):
+        for place, links in self._search.best(LINKS, TRIALS, best.place):
             if place not in known:
                 self._try(place, int(links))
                 known.add(place)
@@ -113,7 +117,7 @@ class PathFollower:
         for start in onsets.places_of[pitch][_range(onsets.places_of[pitch], place - 2 * back, place)][-3:]:
             cost = base + self._price(main, start, time_s)
             seeds.append(
-                Path(cost, start, time_s, main.rate, onsets.pitches[start][pitch], 0, 2, True, self._last_line, time_s)
+                Path(cost, start, time_s, main.rate, onsets.pitches[start][pitch], 0, 1, True, self._last_line, time_s)
             )
         if not seeds:
             return
@@ -158,14 +162,31 @@ class PathFollower:
             return
         if best.matched:
             self._beat, self._onset_s = self._onsets.beat[best.place], best.since_s
-        heard = self._heard
-        spent = self._paths[0].cost - heard[0][2]
-        if len(heard) == MEMORY and spent > 4.0 * MEMORY:
-            self._state = "lost"
-        elif best.place == self._onsets.count - 1 and best.matched:
+        self._idle = 0 if best.matched else self._idle + 1
+        self._sure = self._certainty()
+        if best.place == self._onsets.count - 1 and best.matched:
             self._state = "finished"
         else:
-            self._state = "playing"
+            self._state = "lost" if self._sure < LOST else "playing"
+
+    def _certainty(self) -> float:
+        """How often a position like this one is within half a quarter of the truth."""
+        beats, shown = self._onsets.beat, self._beat
+        here, elsewhere = 1e18, 1e18
+        for path in self._paths:
+            if path.place >= 0:
+                if abs(beats[path.place] - shown) <= 0.5:
+                    here = min(here, path.cost)
+                else:
+                    elsewhere = min(elsewhere, path.cost)
+        heard = self._heard
+        now = self._paths[0].cost
+        return certainty(
+            lead=elsewhere - here,
+            spent=(now - heard[0][2]) / len(heard),
+            lately=(now - heard[max(len(heard) - 3, 0)][2]) / min(len(heard), 3),
+            idle=self._idle,
+        )
 
 
 def _range(ascending: list[int], low: int, high: int) -> slice:
