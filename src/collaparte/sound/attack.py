@@ -71,7 +71,9 @@ def measure(program: int, font: Path | None, keys: Sequence[int] = KEYS) -> list
     known = [(key, rise) for key, rise in zip(keys, rises, strict=True) if rise is not None]
     if not known:
         return [0.0] * len(keys)
-    return [min(known, key=lambda item: abs(item[0] - key))[1] for key in keys]
+    filled = [min(known, key=lambda item: abs(item[0] - key))[1] for key in keys]
+    # One sample with an odd attack must not speak for an octave: the median of each key and its neighbours.
+    return [float(np.median(filled[max(at - 1, 0) : at + 2])) for at in range(len(filled))]
 
 
 def leads_s(parts: Sequence[Part], font: Path | None, most_s: float = MOST_S) -> dict[str, list[float]]:

@@ -8,7 +8,7 @@ its ``time_s``).
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,9 @@ SOLO_ABOVE_DB = 3.0  # the soloist's loudness over the whole orchestra's
 SOLO_PAN = -0.15  # -1 left, 1 right: where a soloist stands, left of the conductor
 PEAK = 0.89  # -1 dB
 
+TELL_BLOCKS = SAMPLE_RATE // BLOCK_FRAMES
+
+Progress = Callable[[float], None]
 Timed = tuple[float, int, int, Seat, OrchestraEvent | Pedal]  # seconds, order, player, seat, what
 
 
@@ -41,9 +44,13 @@ def render(
     sample_rate: int = SAMPLE_RATE,
     compensate: bool = True,
     spread: bool = True,
+    progress: Progress | None = None,
 ) -> NDArray[np.float32]:
-    """The orchestra's sound, as loud as the synthesiser makes it. Notes that never end, end with the last event."""
-    return _render(list(events), (), parts, font, sample_rate, compensate, spread)
+    """The orchestra's sound, as loud as the synthesiser makes it. Notes that never end, end with the last event.
+
+    ``progress`` hears the share that is done, 0..1, about once a second of music.
+    """
+    return _render(list(events), (), parts, font, sample_rate, compensate, spread, progress)
 
 
 def render_solo(
@@ -53,6 +60,7 @@ def render_solo(
     *,
     sample_rate: int = SAMPLE_RATE,
     compensate: bool = True,
+    progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """The soloist's playing with a General MIDI program, in the middle."""
     notes: list[Sounding] = []
@@ -62,7 +70,7 @@ def render_solo(
             pedals.append(value)
         else:
             notes.append(OrchestraEvent(value.time_s, 0.0, "Soloist", value.on, value.pitch, value.velocity))
-    return _render(notes, pedals, [Part("Soloist", 1, program)], font, sample_rate, compensate, False)
+    return _render(notes, pedals, [Part("Soloist", 1, program)], font, sample_rate, compensate, False, progress)
 
 
 def _render(
@@ -73,6 +81,7 @@ def _render(
     sample_rate: int,
     compensate: bool,
     spread: bool,
+    progress: Progress | None,
 ) -> NDArray[np.float32]:
     leads: Leads = leads_s(parts, font) if compensate else {}
     with Player(parts, font, sample_rate=sample_rate, spread=spread) as player:
@@ -106,6 +115,8 @@ def _render(
                             if message[0] & 0xF0 != CONTROL:
                                 player.push(still, message, at)
             blocks.append(player.block())
+            if progress is not None and len(blocks) % TELL_BLOCKS == 0:
+                progress(min(player.frame / frames, 1.0))
     audio = np.concatenate(blocks)[:frames] if blocks else np.zeros((frames, 2), np.float32)
     return np.ascontiguousarray(audio, dtype=np.float32)
 
@@ -153,6 +164,7 @@ def mix(
     *,
     solo_program: int | None = None,
     sample_rate: int = SAMPLE_RATE,
+    progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Soloist and orchestra together: the soloist SOLO_ABOVE_DB louder than all the others, a little to the left.
 
@@ -162,8 +174,12 @@ def mix(
     if program is None:
         program = next((part.program for part in parts if part.solo), 0)
     others = [part for part in parts if not part.solo] or [Part("Orchestra", 1, 48)]
-    orchestra = render(events, others, font, sample_rate=sample_rate)
-    alone = render_solo(solo, program, font, sample_rate=sample_rate)
+
+    def half(begun: float) -> Progress | None:
+        return None if progress is None else lambda done: progress(begun + done / 2)
+
+    orchestra = render(events, others, font, sample_rate=sample_rate, progress=half(0.0))
+    alone = render_solo(solo, program, font, sample_rate=sample_rate, progress=half(0.5))
     level, solo_level = loudness(orchestra, sample_rate), loudness(alone, sample_rate)
     gain = 10 ** (SOLO_ABOVE_DB / 20) * level / solo_level if level > 0 and solo_level > 0 else 1.0
     angle = (SOLO_PAN + 1) * np.pi / 4  # constant power

@@ -99,7 +99,7 @@ def cut_for(font: Path, programs: Iterable[tuple[int, int]]) -> Path:
     key = hashlib.sha256(
         repr((str(font.resolve()), stat.st_size, stat.st_mtime_ns, sorted(wanted))).encode()
     ).hexdigest()[:16]
-    target = Path(platformdirs.user_cache_dir("collaparte")) / "soundfonts" / f"{font.stem}-{key}.sf2"
+    target = Path(platformdirs.user_cache_dir("collaparte")) / "presets" / f"{font.stem}-{key}.sf2"
     return target if target.is_file() else cut(font, target, wanted)
 
 
