@@ -59,6 +59,13 @@ def sounding_ends(score: Score) -> Array:
     return ends
 
 
+def running_median(values: Array, reach: int) -> Array:
+    """The median (n,) of each value and ``reach`` neighbours on both sides; ends are mirrored."""
+    reach = min(reach, len(values) - 1)
+    padded = np.pad(values, reach, mode="reflect") if reach else values
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1))
+
+
 def _usual_beats(score: Score) -> float:
     bar = float(np.median([bar.duration_beats for bar in score.bars])) if score.bars else 4.0
     usual = USUAL_BARS * bar
@@ -75,8 +82,7 @@ def _boundary_strength(score: Score) -> Array:
     onsets = score.solo_onsets
     gap = np.diff(onsets, prepend=onsets[0])
     rest = np.maximum(onsets - np.concatenate([onsets[:1], sounding_ends(score)[:-1]]), 0)
-    usual = np.array([np.median(gap[max(i - 8, 0) : i + 9]) for i in range(len(gap))])
-    usual = np.maximum(usual, 1e-3)
+    usual = np.maximum(running_median(gap, 8), 1e-3)
     strength = 0.5 * np.clip(np.log2(np.maximum(gap, 1e-3) / usual), 0, 2) + 0.5 * np.clip(rest / usual, 0, 2)
     strength[rest >= LONG_REST_BEATS] += 6.0
     strength[0] = 0.0

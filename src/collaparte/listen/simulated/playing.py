@@ -10,8 +10,9 @@ time of it (so that an introduction fits before it) plus ``LEAD_IN_S``. Same sco
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,29 +189,34 @@ def _strokes(
     slip_rng: np.random.Generator,
     rng: np.random.Generator,
 ) -> tuple[Stroke, ...]:
-    onsets, solo = score.solo_onsets, score.solo
+    onsets = score.solo_onsets.tolist()
+    onsets.append(max(score.end_beat, onsets[-1] + 0.25))
+    solo: dict[str, list[Any]] = {
+        name: score.solo[name].tolist() for name in ("beat", "duration_beats", "pitch", "velocity")
+    }
     steps = np.array([go.seconds for go in goes])
     ideal_s = start_s + np.concatenate([[0.0], np.cumsum(steps[:-1])]) if goes else np.empty(0)
     # Fingers: an error of its own for every stroke, never larger than a third of the way to a neighbour.
     room_s = np.minimum(steps, np.concatenate([steps[:1], steps[:-1]])) / 3
-    struck_s = ideal_s + np.clip(rubato.jitter_s * rng.normal(size=len(goes)), -room_s, room_s)
+    struck = ideal_s + np.clip(rubato.jitter_s * rng.normal(size=len(goes)), -room_s, room_s)
+    struck_s = [*struck.tolist(), float(struck[-1]) + goes[-1].seconds] if goes else []
     sounding, graces, ornaments = _rows_by_onset(score)
-    accent = 4 * rng.normal(size=len(onsets))
+    accent = (4 * rng.normal(size=len(onsets))).tolist()
 
     strokes: list[Stroke] = []
     for number, go in enumerate(goes):
-        beat, time_s = float(onsets[go.onset]), float(struck_s[number])
-        until_s = float(struck_s[number + 1]) if number + 1 < len(goes) else time_s + go.seconds
-        period_s = (until_s - time_s) / _gap(score, go.onset)
+        time_s, until_s = struck_s[number], struck_s[number + 1]
+        period_s = (until_s - time_s) / (onsets[go.onset + 1] - onsets[go.onset])
         rows = sounding[go.onset]
-        top = max(rows, key=lambda row: int(solo["pitch"][row]))
+        top = max(rows, key=solo["pitch"].__getitem__)
         notes: list[Sounded] = []
         for row in rows:
             late_s = 0.0
             if row != top:
                 late_s = min(max(rubato.lead_s + rubato.spread_s * rng.normal(), 0.0), 0.3 * (until_s - time_s))
-            length_s = _length_s(score, goes, struck_s, number, row, period_s) * (0.94 + 0.04 * rng.normal())
-            right, pitch = True, int(solo["pitch"][row])
+            end = solo["beat"][row] + solo["duration_beats"][row]
+            length_s = _length_s(onsets, goes, struck_s, number, end) * (0.94 + 0.04 * rng.normal())
+            right, pitch = True, solo["pitch"][row]
             chances = slip_rng.random(3)
             if chances[0] < mistakes.missed or (go.missed and row == top):
                 continue
@@ -221,46 +227,40 @@ def _strokes(
             notes.append(Sounded(on_s, on_s + max(length_s, SHORTEST_S), pitch, velocity, row, right))
             if chances[2] < mistakes.extra or (go.extra and row == top):
                 touch_s = on_s + slip_rng.uniform(0, 0.4) * (until_s - time_s)
-                neighbour = _neighbour(int(solo["pitch"][row]), slip_rng)
+                neighbour = _neighbour(solo["pitch"][row], slip_rng)
                 notes.append(Sounded(touch_s, touch_s + 0.08, neighbour, _velocity(velocity - 15.0), -1, False))
-        if graces[go.onset]:
-            before_s = _before_s(struck_s, number)
-            each_s = min(GRACE_S, GRACE_SHARE * before_s / len(graces[go.onset]))
-            for place, row in enumerate(graces[go.onset]):
-                on_s = time_s - (len(graces[go.onset]) - place) * each_s
-                velocity = _velocity(float(solo["velocity"][row]) - 6)
-                notes.append(Sounded(on_s, on_s + 0.9 * each_s, int(solo["pitch"][row]), velocity, row, True))
+        before_s = time_s - struck_s[number - 1] if number else 1.0
+        notes += _graces(solo, graces[go.onset], time_s, before_s)
         for row in ornaments[go.onset]:
-            on_s = time_s + (float(solo["beat"][row]) - beat) * period_s
-            length_s = max(float(solo["duration_beats"][row]) * period_s * 0.9, SHORTEST_S)
-            velocity = _velocity(float(solo["velocity"][row]) - 4 + 3 * rng.normal())
-            notes.append(Sounded(on_s, on_s + length_s, int(solo["pitch"][row]), velocity, row, True))
+            on_s = time_s + (solo["beat"][row] - onsets[go.onset]) * period_s
+            length_s = max(solo["duration_beats"][row] * period_s * 0.9, SHORTEST_S)
+            velocity = _velocity(solo["velocity"][row] - 4 + 3 * rng.normal())
+            notes.append(Sounded(on_s, on_s + length_s, solo["pitch"][row], velocity, row, True))
         notes.sort(key=lambda note: (note.on_s, note.pitch))
-        strokes.append(Stroke(time_s, beat, go.onset, tuple(notes)))
+        strokes.append(Stroke(time_s, onsets[go.onset], go.onset, tuple(notes)))
     return tuple(strokes)
 
 
-def _before_s(struck_s: Array, number: int) -> float:
-    """Seconds since the stroke before; before the first, time enough."""
-    return float(struck_s[number] - struck_s[number - 1]) if number else 1.0
+def _graces(solo: Mapping[str, list[Any]], rows: list[int], time_s: float, before_s: float) -> list[Sounded]:
+    """The grace notes before a stroke at ``time_s``, evenly in its last moments; ``before_s`` since the one before."""
+    if not rows:
+        return []
+    each_s = min(GRACE_S, GRACE_SHARE * before_s / len(rows))
+    starts = [time_s - (len(rows) - place) * each_s for place in range(len(rows))]
+    return [
+        Sounded(on_s, on_s + 0.9 * each_s, solo["pitch"][row], _velocity(solo["velocity"][row] - 6), row, True)
+        for on_s, row in zip(starts, rows, strict=True)
+    ]
 
 
-def _gap(score: Score, onset: int) -> float:
-    onsets = score.solo_onsets
-    if onset + 1 < len(onsets):
-        return float(onsets[onset + 1] - onsets[onset])
-    return max(score.end_beat - float(onsets[onset]), 0.25)
-
-
-def _length_s(score: Score, goes: list[_Go], struck_s: Array, number: int, row: int, period_s: float) -> float:
-    """Seconds from a stroke to the written end of one of its notes, through the strokes that follow in order."""
-    onsets, end = score.solo_onsets, float(score.solo["beat"][row] + score.solo["duration_beats"][row])
+def _length_s(onsets: list[float], goes: list[_Go], struck_s: list[float], number: int, end: float) -> float:
+    """Seconds from a stroke to the beat ``end`` of one of its notes, through the strokes that follow in order."""
     last = number
     while last + 1 < len(goes) and goes[last + 1].onset == goes[last].onset + 1 and onsets[goes[last + 1].onset] < end:
         last += 1
-    step_s = float(struck_s[last + 1] - struck_s[last]) if last + 1 < len(goes) else goes[last].seconds
-    period_s = step_s / _gap(score, goes[last].onset)
-    return float(struck_s[last] - struck_s[number]) + max(end - float(onsets[goes[last].onset]), 0.0) * period_s
+    start = onsets[goes[last].onset]
+    step_s = struck_s[last + 1] - struck_s[last]
+    return struck_s[last] - struck_s[number] + max(end - start, 0.0) * step_s / (onsets[goes[last].onset + 1] - start)
 
 
 def _rows_by_onset(score: Score) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
@@ -270,14 +270,15 @@ def _rows_by_onset(score: Score) -> tuple[list[list[int]], list[list[int]], list
     """
     solo, onsets = score.solo, score.solo_onsets
     found: dict[int, list[list[int]]] = {kind: [[] for _ in onsets] for kind in (NOTE, GRACE, ORNAMENT)}
-    for row, (beat, kind) in enumerate(zip(solo["beat"], solo["kind"], strict=True)):
-        side = int(np.searchsorted(onsets, beat - 1e-6)) if kind != ORNAMENT else -1
-        if kind == ORNAMENT:
-            side = max(int(np.searchsorted(onsets, beat + 1e-6)) - 1, 0)
-        found[int(kind)][min(side, len(onsets) - 1)].append(row)
+    at = np.searchsorted(onsets, solo["beat"] - 1e-6)
+    following = np.maximum(np.searchsorted(onsets, solo["beat"] + 1e-6) - 1, 0)
+    side = np.minimum(np.where(solo["kind"] == ORNAMENT, following, at), len(onsets) - 1)
+    for row, (place, kind) in enumerate(zip(side.tolist(), solo["kind"].tolist(), strict=True)):
+        found[kind][place].append(row)
+    pitch, length = solo["pitch"].tolist(), solo["duration_beats"].tolist()
     for index, rows in enumerate(found[NOTE]):  # two voices in unison are one key: the longer one
-        longest = sorted(rows, key=lambda row: float(solo["duration_beats"][row]))
-        found[NOTE][index] = sorted({int(solo["pitch"][row]): row for row in longest}.values())
+        if len(rows) > 1:
+            found[NOTE][index] = sorted({pitch[row]: row for row in sorted(rows, key=length.__getitem__)}.values())
     for rows in found[GRACE]:
         rows.sort(key=lambda row: [int(number) for number in re.findall(r"\d+", str(solo["id"][row]))])
     return found[NOTE], found[GRACE], found[ORNAMENT]
@@ -290,7 +291,7 @@ def _neighbour(pitch: int, rng: np.random.Generator) -> int:
 
 
 def _velocity(value: float) -> int:
-    return int(np.clip(round(float(value)), 1, 127))
+    return min(max(round(float(value)), 1), 127)
 
 
 def _finish(
@@ -306,9 +307,9 @@ def _finish(
         off_s = max(min(note.off_s, again_s.get(note.pitch, np.inf) - GAP_S), on_s + 0.001)
         again_s[note.pitch] = on_s
         late_s = latency_s + abs(latency_jitter_s * rng.normal()) if latency_jitter_s else latency_s
-        settled[place] = replace(note, on_s=on_s, off_s=round(off_s, 6), late_s=late_s)
+        settled[place] = Sounded(on_s, round(off_s, 6), note.pitch, note.velocity, note.row, note.right, late_s)
     strokes = tuple(
-        replace(stroke, notes=tuple(settled[number, note] for note in range(len(stroke.notes))))
+        Stroke(stroke.time_s, stroke.beat, stroke.onset, tuple(settled[number, n] for n in range(len(stroke.notes))))
         for number, stroke in enumerate(strokes)
     )
     items: list[tuple[float, int, SoloEvent, int, bool, float]] = []
@@ -318,9 +319,10 @@ def _finish(
                 event = SoloEvent(time_s, round(time_s + note.late_s, 6), on, note.pitch, note.velocity if on else 0)
                 items.append((event.heard_s, int(on), event, note.row, note.right, stroke.beat))
     items.sort(key=lambda item: (item[0], item[1], item[2].pitch))
+    required = (score.solo["kind"] == NOTE).tolist()
     onset_s = np.full(len(score.solo_onsets), np.nan)
     for stroke in reversed(strokes):
-        played = [note.on_s for note in stroke.notes if note.row >= 0 and score.solo["kind"][note.row] == NOTE]
+        played = [note.on_s for note in stroke.notes if note.row >= 0 and required[note.row]]
         if played:
             onset_s[stroke.onset] = min(played)
     return SimulatedTake(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.listen.simulated.levels import Rubato
-from collaparte.listen.simulated.phrases import LONG_REST_BEATS, phrase_starts, sounding_ends
+from collaparte.listen.simulated.phrases import LONG_REST_BEATS, phrase_starts, running_median, sounding_ends
 from collaparte.score import NOTE, Score
 
 Array = NDArray[np.float64]
@@ -111,7 +111,7 @@ def _arches(
 def _agogics(score: Score, gap: Array, rubato: Rubato) -> Array:
     """Lengthening (k,) of long notes, downbeats and local high points."""
     onsets = score.solo_onsets
-    usual = np.array([np.median(gap[max(i - 6, 0) : i + 7]) for i in range(len(gap))])
+    usual = running_median(gap, 6)
     shape = rubato.long_note * np.clip(np.log2(gap / usual), -1, 2)
     lines = np.array([bar.beat for bar in score.bars])
     place = np.searchsorted(lines, onsets + 1e-6) - 1
@@ -129,9 +129,12 @@ def _closings(onsets: Array, gap: Array, page_s: Array, rubato: Rubato) -> Array
     """The final ritardando, and a third of it before each long rest."""
     shape = np.zeros(len(onsets))
     ends = [*np.flatnonzero(gap[:-1] >= LONG_REST_BEATS), len(onsets) - 1]
+    period = page_s / gap
     for end in ends:
         strength = rubato.ritardando * (1.0 if end == len(onsets) - 1 else 0.3)
-        page = page_s[end] / gap[end]
+        page = period[end]
+        asked = float(np.log(page / np.median(period[max(end - 24, 0) : end + 1])))
+        strength = max(strength - max(asked, 0.0), 0.3 * strength)  # where the page slows, less is left to add
         length = max(CLOSING_BEATS, CLOSING_S / page)
         place = np.clip(1 - (onsets[end] - onsets) / length, 0, 1)
         place[end + 1 :] = 0.0
