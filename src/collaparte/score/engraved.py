@@ -203,7 +203,8 @@ def _aligned(ps: Any, sheet: Sheet, parts: Any) -> list[_Places]:
 
 
 def _sheet_of(ps: Any, score: Any, kind: str, xml: bytes | None) -> Sheet:
-    title = next((str(text) for text in (score.work_title, score.movement_title, score.title) if text), "")
+    named = [str(text) for text in (score.work_title, score.movement_title) if text]
+    title = ": ".join(dict.fromkeys(named)) or str(score.title or "")
     if title.strip().casefold() in ("untitled score", "untitled", "title"):  # what notation programs fill in
         title = ""
     sheet = Sheet(title=" ".join(title.split()), parts=[], notes=[], bars=[])

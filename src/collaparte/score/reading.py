@@ -16,7 +16,7 @@ from collaparte.score.page import Score
 from collaparte.score.performed import perform, with_releases
 from collaparte.score.sheet import Sheet
 
-READER = 3  # raised whenever the same file would give another page
+READER = 4  # raised whenever the same file would give another page
 MAX_FILE_BYTES = 100_000_000
 
 Progress = Callable[[float, str], None]
