@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -144,3 +146,41 @@ def test_fifty_times_open_and_closed_leave_nothing_behind() -> None:
     assert (ports("MidiIn"), ports("MidiOut")) == listed
     if handles is not None:
         assert len(list(Path("/proc/self/fd").iterdir())) <= handles
+
+
+def test_a_killed_engine_leaves_the_instrument_silent() -> None:
+    """SIGKILL to the engine; the note-offs arrive at a real instrument within a second."""
+    held: set[int] = set()
+    client, _ = open_port("MidiIn", "virtual:keyboard-k")
+
+    def heard(event: tuple[list[int], float], _data: object) -> None:
+        status, pitch = event[0][0] & 0xF0, event[0][1]
+        if status == 0x90:
+            held.add(pitch)
+        elif status == 0x80:
+            held.discard(pitch)
+
+    client.set_callback(heard)
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, on_port("keyboard-k")])
+    try:
+        assert until(lambda: held == {60, 64, 67}, 20)
+        engine.kill()
+        killed_s = time.monotonic()
+        assert until(lambda: not held)
+        assert time.monotonic() - killed_s < 1.0
+    finally:
+        engine.kill()
+        engine.wait()
+        client.close_port()
+        client.delete()
+
+
+ENGINE = """
+import sys, time
+from collaparte.events import OrchestraEvent
+from collaparte.score.page import Part
+from collaparte.sound.midi_port import MidiPort
+sound = MidiPort([Part("Violins", 1, 48)], sys.argv[1], origin_s=time.monotonic())
+sound.send([OrchestraEvent(0.0, 0.0, "Violins", True, pitch, 80, note=pitch) for pitch in (60, 64, 67)])
+time.sleep(60)
+"""
