@@ -88,35 +88,33 @@ class Onsets:
         for row in solo[solo["kind"] != NOTE]:
             place = min(int(np.searchsorted(beats, row["beat"] - 1e-6)), self.count - 1)
             self._visitors.setdefault(place, set()).add(int(row["pitch"]))
-        self._strange: dict[int, dict[int, float]] = {}
         self._pair_codes, self._pair_starts, self._pair_places = _pairs(onset.astype(np.int64), pitch)
 
-    def strange(self, place: int) -> dict[int, float]:
-        """What a note that matches nothing costs while the soloist is at ``place``, for pitches below STRANGER."""
-        known = self._strange.get(place)
-        if known is None:
-            known = self._strange[place] = self._price(place)
-        return known
-
-    def _price(self, place: int) -> dict[int, float]:
-        price: dict[int, float] = {}
-        near = [self.pitches[index] for index in (place, place + 1) if 0 <= index < self.count]
-        for chord in near:
-            for pitch in chord:
-                for step, cost in (
-                    (12, OCTAVE),
-                    (-12, OCTAVE),
-                    (2, NEIGHBOUR),
-                    (-2, NEIGHBOUR),
-                    (1, NEIGHBOUR),
-                    (-1, NEIGHBOUR),
-                ):
-                    price[pitch + step] = min(cost, price.get(pitch + step, STRANGER))
-        if 0 <= place < self.count:
-            price.update(dict.fromkeys(self.pitches[place], RESTRIKE))
-        for index in (place - 1, place, place + 1):
-            price.update(dict.fromkeys(self._visitors.get(index, ()), VISITOR))
-        return price
+    def strange(self, place: int, pitch: int) -> float:
+        """What a note costs that advances nothing while the soloist is at ``place`` (-1: not begun)."""
+        if self._visitors:
+            for index in (place - 1, place, place + 1):
+                if pitch in self._visitors.get(index, ()):
+                    return VISITOR
+        cost = STRANGER
+        if place >= 0:
+            chord = self.pitches[place]
+            if pitch in chord:
+                return RESTRIKE
+            for other in chord:
+                step = other - pitch
+                if -2 <= step <= 2:
+                    return NEIGHBOUR
+                if step in (12, -12):
+                    cost = OCTAVE
+        if place + 1 < self.count:
+            for other in self.pitches[place + 1]:
+                step = other - pitch
+                if -2 <= step <= 2:
+                    return NEIGHBOUR
+                if step in (12, -12):
+                    cost = OCTAVE
+        return cost
 
     def pairs(self, earlier: int, later: int) -> NDArray[np.int32]:
         """Onsets (k,), ascending, that hold ``later`` with ``earlier`` in them or up to two onsets before."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from math import exp, log, log1p
 
-from collaparte.follow.onsets import CADENZA, REENTRY, STRANGER, Onsets
+from collaparte.follow.onsets import CADENZA, REENTRY, Onsets
 
-WIDTH = 6  # paths kept
-DEPTH = 15.0  # nats behind the best at which a path is given up
+WIDTH = 5  # paths kept
+DEPTH = 12.0  # nats behind the best at which a path is given up
 REACH = 12.0  # nats of left-out onsets a single step may cost
 CHOICES = 3  # places ahead that one step considers
 
@@ -103,7 +103,7 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
         quarter_s = onsets.quarter_s[place] * rate
         # the note changes nothing: a visitor, a slip, something extra
         extra = path.extra if time_s - path.extra_s < quarter_s * FORGOTTEN else 0
-        stay = AGAIN if extra & this else onsets.strange(place).get(pitch, STRANGER)
+        stay = AGAIN if extra & this else onsets.strange(place, pitch)
         if place >= 0:
             chord = chords[place]
             bit = chord.get(pitch, 0)
