@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from collaparte.errors import SoloistError
-from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.events import OrchestraEvent, Position, SoloEvent
 from collaparte.listen.simulated import LEVELS, Mistakes, SimulatedSoloist, SimulatedTake, Slip, simulate_solo
 from collaparte.listen.simulated.phrases import phrase_starts
 from collaparte.listen.simulated.playing import LEAD_IN_S
 from collaparte.pieces import piece_path
+from collaparte.predict.steady import Steady
 from collaparte.score import Fermata, Score, read_score
 from collaparte.training.soloist_statistics import LEVELS_FITTED, table
 
@@ -188,7 +189,7 @@ def test_the_soloist_gives_way_by_the_coupling(coupling: float) -> None:
         if event.on:
             beat = take.onset_beats[np.argmin(np.abs(take.onset_s + soloist.shift_s - event.time_s))]
             soloist.listen(sounded(float(beat), event.time_s + 0.04))
-    assert soloist.shift_s == pytest.approx(coupling * 0.04 * (len(take.onset_beats) - 1), abs=1e-3)
+    assert soloist.shift_s == pytest.approx(coupling * 0.04 * (len(take.onset_beats) - 1), abs=0.03)
 
 
 def test_after_a_tutti_the_soloist_enters_with_the_orchestra() -> None:
@@ -217,7 +218,7 @@ def test_what_cannot_be_played_is_said() -> None:
 
 @pytest.mark.corpora
 def test_the_levels_keep_time_like_the_quartiles_of_real_pianists(corpus: Callable[[str], Path]) -> None:
-    found = table(corpus("nasap-train"), 24)
+    found = table(corpus("nasap-train"), 60)
     for level, share in LEVELS_FITTED.items():
         real, simulated = found["real"][share], found["simulated"][level]
         assert simulated.jumpiness == pytest.approx(real.jumpiness, rel=0.25), level
@@ -227,3 +228,21 @@ def test_the_levels_keep_time_like_the_quartiles_of_real_pianists(corpus: Callab
         assert simulated.jump_memory == pytest.approx(real.jump_memory, abs=0.12), level
         assert simulated.kalman_30 == pytest.approx(found["real"][100 - share].kalman_30, abs=0.1), level
         assert np.isfinite(astuple(simulated)).all()
+
+
+@pytest.mark.parametrize("coupling", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_two_who_listen_to_each_other_do_not_drag_each_other_down(coupling: float) -> None:
+    """The steady model as the whole orchestra: it predicts every onset, the soloist gives way to what it predicted."""
+    score = Score.from_notes([(float(beat), 1.0, 60 + beat % 7) for beat in range(81)])
+    for level in ("metronome", "low", "middle"):
+        take = simulate_solo(score, 3, level, rubato=replace(LEVELS[level].rubato, ritardando=0.0))
+        soloist, model = SimulatedSoloist(take, coupling=coupling), Steady(score)
+        heard_s: list[float] = []
+        while (event := soloist.next_event()) is not None:
+            if event.on:
+                beat = float(len(heard_s))
+                heard_s.append(event.time_s)
+                plan = model.plan(Position(event.time_s, event.time_s, beat, 1.0, "playing"))
+                soloist.listen(sounded(beat + 1, plan.time_of(beat + 1)))
+        meant = take.onset_s[80] - take.onset_s[16]
+        assert (heard_s[80] - heard_s[16]) / meant == pytest.approx(1.0, abs=0.03), level

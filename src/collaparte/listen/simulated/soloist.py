@@ -2,8 +2,10 @@
 
 Two people playing together each correct part of the difference they hear (linear phase correction: Vorberg & Schulze
 2002; Wing et al. 2014). Here: when the orchestra's sound of a beat both play came ``a`` seconds after the soloist's,
-everything the soloist has not yet begun is moved by ``coupling * a``. In long rests the soloist counts along, and
-gives way by ``rest_coupling`` instead; with 1 they enter with the orchestra, as a soloist does after a tutti.
+everything the soloist has not yet begun is moved by ``coupling * a``, half of it at the next note and half one note
+later (second-order correction, as found by Pressing 1998: two who both corrected everything at once would overshoot
+and never settle). In long rests the soloist counts along, and gives way by ``rest_coupling`` instead, at once; with 1
+they enter with the orchestra, as a soloist does after a tutti.
 """
 
 from __future__ import annotations
@@ -35,10 +37,12 @@ class SimulatedSoloist:
         self._shift_s = 0.0
         self._next_stroke = 0
         self._pending: list[tuple[float, int, int, SoloEvent]] = []  # begun, but not yet given out
+        self._owed_s = 0.0  # the half of a correction that comes one note later
         self._count = 0
         self._last_s = 0.0
         self._sounding: dict[int, float] = {}
         self._to_hear: list[tuple[float, float]] = []  # (due_s, beat) of the orchestra, still ahead
+        self._ahead: dict[float, float] = {}  # beat -> due_s: sounded before the soloist came to it
         self._compared: set[float] = set()
         self._played: dict[float, float] = {}  # beat -> when I played it
         self._beats = np.array([stroke.beat for stroke in take.strokes])
@@ -82,6 +86,10 @@ class SimulatedSoloist:
         self._last_s = self._played[round(stroke.beat, 4)] = stroke.time_s + self._shift_s
         for note in stroke.notes:
             self._strike(note)
+        self._shift_s, self._owed_s = self._shift_s + self._owed_s, 0.0
+        beat = round(stroke.beat, 4)
+        if beat in self._ahead:
+            self._compare(beat, self._ahead.pop(beat) - self._last_s, self._coupling)
 
     def _strike(self, note: Sounded) -> None:
         on_s = max(note.on_s + self._shift_s, 0.0)
@@ -108,19 +116,22 @@ class SimulatedSoloist:
         self._count += 1
 
     def _give_way(self, now_s: float) -> None:
-        """Take in what the orchestra sounded before ``now_s``."""
+        """Take in what the orchestra sounded before ``now_s``; what it plays ahead of the soloist waits for them."""
         while self._to_hear and self._to_hear[0][0] <= now_s:
             due_s, beat = heapq.heappop(self._to_hear)
-            if beat in self._compared:
-                continue
             mine_s, coupling = self._mine(beat)
             if mine_s is None:
-                continue
-            self._compared.add(beat)
-            late_s = due_s - mine_s
-            if abs(late_s) < SAME_S:
-                self._shift_s += coupling * late_s
+                self._ahead.setdefault(beat, due_s)
+            else:
+                self._compare(beat, due_s - mine_s, coupling, beat not in self._played)
                 now_s = max(now_s, self._next_stroke_s())
+
+    def _compare(self, beat: float, late_s: float, coupling: float, resting: bool = False) -> None:
+        if beat not in self._compared and abs(late_s) < SAME_S:
+            self._compared.add(beat)
+            at_once = 1.0 if resting else 0.5
+            self._shift_s += at_once * coupling * late_s
+            self._owed_s += (1 - at_once) * coupling * late_s
 
     def _mine(self, beat: float) -> tuple[float | None, float]:
         """When the soloist was, or in a long rest would have been, at ``beat``; and how much that counts."""
