@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -175,11 +176,20 @@ def mix(
         program = next((part.program for part in parts if part.solo), 0)
     others = [part for part in parts if not part.solo] or [Part("Orchestra", 1, 48)]
 
-    def half(begun: float) -> Progress | None:
-        return None if progress is None else lambda done: progress(begun + done / 2)
+    done = [0.0, 0.0]
 
-    orchestra = render(events, others, font, sample_rate=sample_rate, progress=half(0.0))
-    alone = render_solo(solo, program, font, sample_rate=sample_rate, progress=half(0.5))
+    def share(which: int) -> Progress | None:
+        def tell(part_done: float) -> None:
+            done[which] = part_done
+            if progress is not None:
+                progress(sum(done) / 2)
+
+        return tell if progress is not None else None
+
+    with ThreadPoolExecutor(1) as beside:  # the synthesiser works outside the interpreter's lock
+        playing = beside.submit(render_solo, solo, program, font, sample_rate=sample_rate, progress=share(1))
+        orchestra = render(events, others, font, sample_rate=sample_rate, progress=share(0))
+        alone = playing.result()
     level, solo_level = loudness(orchestra, sample_rate), loudness(alone, sample_rate)
     gain = 10 ** (SOLO_ABOVE_DB / 20) * level / solo_level if level > 0 and solo_level > 0 else 1.0
     angle = (SOLO_PAN + 1) * np.pi / 4  # constant power
