@@ -37,6 +37,7 @@ PAST = 8  # intervals of look-back
 KEYS = 3  # ways of being the same place: see ``_likeness``
 RECALL_AHEAD = 4
 LOCAL_BEATS = 4.0  # local tempo is taken over this many quarters
+LONG, LONG_BEATS = 32, 8.0  # the longer windows a memory is scaled by
 RECENT = 8  # the tempo a memory is scaled to is that of so many intervals, as in takes/recollection.py
 EPS = 1e-6
 
@@ -102,6 +103,9 @@ def _dynamic_table() -> tuple[tuple[str, float, float, str], ...]:
     rows += [(f"recalled_ahead_{k}", -1.5, 1.5, "log ratio of interval k to this") for k in range(1, RECALL_AHEAD)]
     rows += [("recalled_miss", -1.5, 1.5, "log(heard/remembered), last interval")]
     rows += [("recalled_doubt", 0.0, 1.0, "mean of |recalled_miss| over 8"), ("doubt", 0.0, 1.0, "the same of |ratio|")]
+    rows += [("recalled_32", -1.5, 1.5, "as recalled_8, tempo of the last 32 intervals")]
+    rows += [("recalled_long", -1.5, 1.5, "... of those in the last 8 quarters")]
+    rows += [("recalled_level", -1.5, 1.5, "log(tempo_8 beat period/remembered local one)")]
     return tuple(rows)
 
 
@@ -271,7 +275,7 @@ def _likeness(onsets: NDArray[np.void]) -> NDArray[np.int64]:
     """
     n = len(onsets)
     length = np.round(np.diff(onsets["beat"], append=onsets["beat"][-1:] + 1.0) * 48).astype(np.int64)
-    step = np.diff(onsets["top"].astype(np.int64), append=0)
+    step: NDArray[np.int64] = np.asarray(np.diff(onsets["top"].astype(np.int64), append=0), dtype=np.int64)
     ways: tuple[list[tuple[NDArray[np.int64], int]], ...] = (
         [(onsets["chord"], k) for k in (-2, -1, 0, 1)] + [(length, k) for k in (-2, -1, 0)],
         [(step, k) for k in (-2, -1, 0, 1)] + [(length, k) for k in (-2, -1, 0, 1)],
@@ -356,8 +360,10 @@ def observe(
         )
         there = count > 0
         columns += [last, mean, np.where(there, mean_local + log_local, 0.0), np.log1p(count) / 2]
-    columns += _recall(time_s, period, length, log_recent, whole, recalled)
+    memory = _recall(time_s, beat, period, length, log_recent, whole, recalled)
+    columns += memory[:-3]
     columns.append(_mean_of_last(np.abs(ratio), (index > 0).astype(float)))
+    columns += memory[-3:]
     dynamic = np.stack(columns, axis=1)
     out[:, N_LOOK : N_LOOK + N_DYNAMIC] = np.clip(
         dynamic, LOW[N_LOOK : N_LOOK + N_DYNAMIC], HIGH[N_LOOK : N_LOOK + N_DYNAMIC]
@@ -401,6 +407,7 @@ def _earlier(
 
 def _recall(
     time_s: Floats,
+    beat: Floats,
     period: Floats,
     length: Floats,
     log_recent: Floats,
@@ -409,7 +416,7 @@ def _recall(
 ) -> list[Floats]:
     n = len(time_s)
     if recalled is None:
-        return [np.zeros(n)] * (5 + RECALL_AHEAD - 1 + 2)
+        return [np.zeros(n)] * (5 + RECALL_AHEAD - 1 + 2 + 3)
     have = recalled.weight > 0
     log_ratio = recalled.log_ratio
     log_remembered = np.log(recalled.local_beat_period_s) + log_ratio[:, 0]  # log seconds per quarter, as it was
@@ -417,16 +424,19 @@ def _recall(
     valid = have & whole
     heard = np.where(valid, np.maximum(np.append(np.diff(time_s), 0.0), 0.005), 0.0)
     remembered = np.where(valid, np.exp(log_remembered) * length, 0.0)
-    columns = [first]
-    for width in (2, 8):
-        total_heard = np.concatenate([[0.0], np.cumsum(heard)])
-        total_remembered = np.concatenate([[0.0], np.cumsum(remembered)])
-        back = np.maximum(np.arange(n) - width, 0)
+    total_heard = np.concatenate([[0.0], np.cumsum(heard)])
+    total_remembered = np.concatenate([[0.0], np.cumsum(remembered)])
+
+    def scaled(back: NDArray[np.int64]) -> Floats:
+        """The remembered interval by the tempo since onset ``back``."""
         up = total_heard[:-1] - total_heard[back]
         down = total_remembered[:-1] - total_remembered[back]
         some = down > 1e-9
         scale = np.log(np.where(some, up, 1.0) / np.where(some, down, 1.0))
-        columns.append(np.where(have, np.where(some, scale + log_remembered - np.log(period), first), 0.0))
+        return np.where(have, np.where(some, scale + log_remembered - np.log(period), first), 0.0)
+
+    here = np.arange(n)
+    columns = [first, scaled(np.maximum(here - 2, 0)), scaled(np.maximum(here - PAST, 0))]
     columns += [np.where(have, recalled.spread, 0.0), np.where(have, np.log1p(recalled.weight), 0.0)]
     columns += [np.where(have, log_ratio[:, k] - log_ratio[:, 0], 0.0) for k in range(1, RECALL_AHEAD)]
     miss = np.zeros(n)
@@ -434,7 +444,11 @@ def _recall(
     miss[1:] = np.where(valid, outcome, 0.0)[:-1]
     miss = np.clip(miss, -1.5, 1.5)
     counted = np.concatenate([[0.0], valid[:-1].astype(float)])
-    return [*columns, miss, _mean_of_last(np.abs(miss), counted)]
+    longest = np.maximum(here - LONG, 0)
+    quarters = np.maximum(longest, np.searchsorted(beat, beat - LONG_BEATS - EPS))
+    level = np.where(have, log_recent + np.log(period) - np.log(recalled.local_beat_period_s), 0.0)
+    columns += [miss, _mean_of_last(np.abs(miss), counted), scaled(longest), scaled(quarters), level]
+    return columns
 
 
 def _mean_of_last(values: Floats, counted: Floats, width: int = PAST) -> Floats:
@@ -469,7 +483,8 @@ class Senses:
         self._bar: deque[tuple[float, float]] = deque()  # (time_s, beat) over the last LOCAL_BEATS
         self._ratios: deque[float] = deque([0.0] * PAST, maxlen=PAST)
         self._doubts: deque[float] = deque(maxlen=PAST)
-        self._pairs: deque[tuple[float, float]] = deque(maxlen=PAST)  # heard and remembered seconds; 0, 0: neither
+        # heard and remembered seconds of the last intervals (0, 0: neither), and the beat where each began
+        self._pairs: deque[tuple[float, float, float]] = deque(maxlen=LONG)
         self._misses: deque[float] = deque(maxlen=PAST)
         self._plan: TempoPlan | None = None  # the steady model's last one
         self._local = 0.0
@@ -526,11 +541,11 @@ class Senses:
                     entry[3] += 1.0
             if whole and self._remembered is not None:
                 absolute, scaled = self._remembered
-                self._pairs.append((heard, math.exp(absolute) * span))
+                self._pairs.append((heard, math.exp(absolute) * span, before_beat))
                 miss = min(max(log(heard / span) - scaled, -1.5), 1.5)
                 self._misses.append(abs(miss))
             else:
-                self._pairs.append((0.0, 0.0))
+                self._pairs.append((0.0, 0.0, before_beat))
                 self._misses.append(-1.0)
         trail.append((onset_s, beat, place))
         bar = self._bar
@@ -562,10 +577,12 @@ class Senses:
             else:
                 count = found[3]
                 values += [found[0], found[1] / count, found[2] / count + log_local, math.log1p(count) / 2]
-        values += self._recall(recalled, beat, log_recent, period)
+        remembered, long_ago = self._recall(recalled, beat, log_recent, period)
+        values += remembered
         counted = [item for item in self._misses if item >= 0]
         values += [miss, sum(counted) / len(counted) if counted else 0.0]
         values.append(sum(self._doubts) / len(self._doubts) if self._doubts else 0.0)
+        values += long_ago
 
         self._plan, self._local = steady, local
         out = np.empty(N_SENSES, dtype=np.float32)
@@ -582,7 +599,9 @@ class Senses:
         )
         return out
 
-    def _recall(self, recalled: Recalled | None, beat: float, log_recent: float, period: float) -> list[float]:
+    def _recall(
+        self, recalled: Recalled | None, beat: float, log_recent: float, period: float
+    ) -> tuple[list[float], list[float]]:
         self._remembered = None
         if (
             recalled is None
@@ -591,23 +610,30 @@ class Senses:
             or abs(recalled.beat[0] - beat) > 1e-3
             or recalled.local_beat_period_s <= 0
         ):
-            return [0.0] * (5 + RECALL_AHEAD - 1)
+            return [0.0] * (5 + RECALL_AHEAD - 1), [0.0, 0.0, 0.0]
         ratios = [float(item) for item in recalled.log_ratio[:RECALL_AHEAD]]
         weights = recalled.weight[:RECALL_AHEAD]
         absolute = math.log(recalled.local_beat_period_s) + ratios[0]
         first = log_recent + ratios[0]
-        values = [first]
-        pairs = list(self._pairs)
-        for width in (2, PAST):
-            heard = sum(pair[0] for pair in pairs[-width:])
-            remembered = sum(pair[1] for pair in pairs[-width:])
+        log_period = math.log(period)
+        marks = (2, PAST, LONG)
+        scaled = [first, first, first, first]  # by the last 2, 8, 32 intervals, and by the last 8 quarters
+        heard = remembered = 0.0
+        for count, (one, other, began) in enumerate(reversed(self._pairs), 1):
+            heard += one
+            remembered += other
             if remembered > 1e-9:
-                values.append(math.log(heard / remembered) + absolute - math.log(period))
-            else:
-                values.append(first)
+                now = math.log(heard / remembered) + absolute - log_period
+                for place, width in enumerate(marks):
+                    if count <= width:
+                        scaled[place] = now
+                if began >= beat - LONG_BEATS - EPS:
+                    scaled[3] = now
+        values = [first, scaled[0], scaled[1]]
         values += [float(recalled.spread[0]), math.log1p(float(recalled.weight[0]))]
         for k in range(1, RECALL_AHEAD):
             there = k < len(ratios) and weights[k] > 0
             values.append(ratios[k] - ratios[0] if there else 0.0)
-        self._remembered = (absolute, math.log(period) + first)
-        return values
+        self._remembered = (absolute, log_period + first)
+        level = log_recent + log_period - math.log(recalled.local_beat_period_s)
+        return values, [scaled[2], scaled[3], level]

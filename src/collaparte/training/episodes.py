@@ -45,7 +45,8 @@ class Episode:
     """``observation`` (n, N_SENSES), ``target`` (n,) the action that would have been right (NaN: nothing to meet),
 
     ``true_s`` (n,) when the visited onsets really began, ``next_s`` (n,) when the page's next onset really began
-    (NaN: not played), ``length`` (n,) quarters to it, ``steady`` the plan with zero action, ``visited`` page indices.
+    (NaN: not played), ``length`` (n,) quarters to it, ``steady`` the plan with zero action, ``visited`` page indices,
+    ``beat`` (n,) theirs, ``heard_s`` (n,) when they were heard to begin.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Episode:
     next_s: Floats
     length: Floats
     steady: SteadyLine
+    beat: Floats
+    heard_s: Floats
 
     def __len__(self) -> int:
         return len(self.visited)
@@ -132,6 +135,16 @@ def made_up_takes(
     return takes
 
 
+def crop(item: Episode, start: int, size: int) -> Episode:
+    """``size`` onsets of an episode from ``start`` on."""
+    part = slice(start, start + size)
+    line = SteadyLine(item.steady.from_s[part], item.steady.beat_period_s[part], item.steady.spread_s[part])
+    return Episode(
+        item.name, item.visited[part], item.observation[part], item.target[part], item.true_s[part],
+        item.next_s[part], item.length[part], line, item.beat[part], item.heard_s[part],
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class _Draft:
     performance: Performance
@@ -187,7 +200,16 @@ def episode_of(
     gone = np.maximum(following - steady.from_s, 0.02 * expected)
     target = np.clip(np.log(gone / expected), -ACTION_LIMIT, ACTION_LIMIT)
     return Episode(
-        item.name, visited, observation, target.astype(np.float32), true_s[visited], following, length[visited], steady
+        item.name,
+        visited,
+        observation,
+        target.astype(np.float32),
+        true_s[visited],
+        following,
+        length[visited],
+        steady,
+        page.beat[visited],
+        heard_s,
     )
 
 

@@ -1,0 +1,306 @@
+"""Recurrent PPO, as sb3-contrib has it, with the network of ``network.py`` and a quicker way through sequences.
+
+``RecurrentPPO`` of sb3-contrib keeps its algorithm, its buffer and its interfaces. What is replaced is
+``_process_sequence`` of the policy: the stock one steps the LSTM in Python whenever an episode begins anywhere in a
+minibatch (nearly always), this one runs whole stretches between resets. The numbers are the same; a test says so.
+
+The critic reads the encoder's features without a recurrence of its own: with a discount of .5 to .8 its horizon is a
+handful of onsets.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor, nn
+
+from collaparte.predict.features import HIGH, LOW, N_SENSES
+from collaparte.training.data.onsets import Performance
+from collaparte.training.episodes import ACTION_LIMIT, Episode, Variation, crop, episodes, pool_of
+from collaparte.training.lanes_env import Lanes
+from collaparte.training.network import HIDDEN, MEMORY, WINDOW, Accompanist, Encoder
+from collaparte.training.reward import Pay
+
+SHAPE = WINDOW + MEMORY
+
+
+def whole_sequences(
+    features: Tensor, state: tuple[Tensor, Tensor], starts: Tensor, lstm: nn.LSTM
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What ``_process_sequence`` of sb3-contrib answers, without its loop over single steps.
+
+    ``features`` (lanes x time, size), lane by lane; ``starts`` (lanes x time,) 1 where an episode begins. Time is cut
+    where any lane begins anew; each stretch is one call of the LSTM, with the state of the lanes that begin zeroed.
+    """
+    lanes = state[0].shape[1]
+    sequence = features.reshape(lanes, -1, lstm.input_size).swapaxes(0, 1)
+    began = starts.reshape(lanes, -1).swapaxes(0, 1)
+    cuts = [0, *(torch.nonzero(began[1:].any(dim=1)).flatten() + 1).tolist(), len(sequence)]
+    outputs = []
+    for first, last in itertools.pairwise(cuts):
+        keep = (1.0 - began[first]).view(1, lanes, 1)
+        output, state = lstm(sequence[first:last], (keep * state[0], keep * state[1]))
+        outputs.append(output)
+    joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return joined.transpose(0, 1).flatten(0, 1), state
+
+
+class _Extractor(BaseFeaturesExtractor):
+    """The network's encoder as sb3 wants to be given one."""
+
+    def __init__(self, observation_space: gymnasium.Space[Any]) -> None:
+        super().__init__(observation_space, SHAPE)
+        self.encoder = Encoder()
+
+    def forward(self, observations: Tensor) -> Tensor:
+        encoded: Tensor = self.encoder(observations)
+        return encoded
+
+
+class _Latents(nn.Module):
+    """Actor: the head's inner layer, on the LSTM's output beside the encoder's; critic: a layer of its own."""
+
+    latent_dim_pi, latent_dim_vf = HIDDEN, HIDDEN
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actor = nn.Sequential(nn.Linear(HIDDEN + SHAPE, HIDDEN), nn.Tanh())
+        self.critic = nn.Sequential(nn.Tanh(), nn.Linear(HIDDEN, HIDDEN), nn.Tanh())
+
+    def forward_actor(self, features: Tensor) -> Tensor:
+        latent: Tensor = self.actor(features)
+        return latent
+
+    def forward_critic(self, features: Tensor) -> Tensor:
+        latent: Tensor = self.critic(features)
+        return latent
+
+
+class AccompanistPolicy(RecurrentActorCriticPolicy):
+    """The network of ``network.py`` as a recurrent policy of sb3-contrib. ``stock``: keep its way through sequences."""
+
+    def __init__(self, *args: Any, stock: bool = False, **kwargs: Any) -> None:
+        self._through = RecurrentActorCriticPolicy._process_sequence if stock else whole_sequences
+        kwargs |= {
+            "features_extractor_class": _Extractor,
+            "lstm_hidden_size": HIDDEN,
+            "enable_critic_lstm": False,
+            "ortho_init": False,
+        }
+        super().__init__(*args, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = _Latents()  # type: ignore[assignment]  # the same two verbs
+
+    def _process_sequence(  # type: ignore[override]
+        self, features: Tensor, lstm_states: tuple[Tensor, Tensor], episode_starts: Tensor, lstm: nn.LSTM
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        hidden, state = self._through(features, lstm_states, episode_starts, lstm)
+        assert isinstance(state, tuple)
+        return torch.cat([hidden, features], dim=-1), state
+
+    def take_over(self, network: Accompanist) -> None:
+        """Begin where a clone ended."""
+        for mine, theirs in self._pairs(network):
+            mine.load_state_dict(theirs.state_dict())
+
+    def hand_back(self, network: Accompanist) -> Accompanist:
+        """The same network with this policy's weights; its log spread stays as cloning left it."""
+        for mine, theirs in self._pairs(network):
+            theirs.load_state_dict(mine.state_dict())
+        return network
+
+    def _pairs(self, network: Accompanist) -> list[tuple[nn.Module, nn.Module]]:
+        latents, extractor = self.mlp_extractor, self.features_extractor
+        assert isinstance(latents, _Latents)
+        assert isinstance(extractor, _Extractor)
+        return [
+            (extractor.encoder, network.encoder),
+            (self.lstm_actor, network.lstm),
+            (latents.actor[0], network.head.inner),
+            (self.action_net, network.head.mean),
+        ]
+
+
+class LanesVec(VecEnv):
+    """``Lanes`` as a vectorised environment of stable-baselines3."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        box = gymnasium.spaces.Box
+        super().__init__(
+            lanes.count, box(LOW, HIGH, (N_SENSES,), np.float32), box(-ACTION_LIMIT, ACTION_LIMIT, (1,), np.float32)
+        )
+        self.lanes = lanes
+        self._actions = np.zeros((lanes.count, 1), dtype=np.float32)
+        self._paid = np.zeros(lanes.count)
+        self._steps = np.zeros(lanes.count, dtype=np.int64)
+
+    def reset(self) -> NDArray[np.float32]:
+        self._paid[:], self._steps[:] = 0.0, 0
+        return self.lanes.reset()
+
+    def step_async(self, actions: NDArray[np.float32]) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> Any:
+        observation, paid, done, ended = self.lanes.step(self._actions)
+        self._paid += paid
+        self._steps += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for lane, last in ended.items():
+            steps = int(self._steps[lane])
+            infos[lane] = {
+                "terminal_observation": last,
+                "TimeLimit.truncated": True,
+                "episode": {"r": float(self._paid[lane]) / steps, "l": steps, "t": 0.0},
+            }
+            self._paid[lane], self._steps[lane] = 0.0, 0
+        return observation, paid.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [getattr(self, attr_name, None)] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        raise AttributeError(f"lanes share one room: {attr_name} cannot be set for one of them")
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        raise AttributeError(f"lanes have no method {method_name} of their own")
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
+        return [False] * self.num_envs
+
+
+class Dealer:
+    """Deals crops of episodes, made a few dozen takes at a time. The same seed deals the same."""
+
+    def __init__(
+        self, performances: Sequence[Performance], variation: Variation, seed: int, takes: int = 48, size: int = 320
+    ) -> None:
+        self._performances = list(performances)
+        self._pool = pool_of(performances)
+        self._variation, self._takes, self._size = variation, takes, size
+        self._rng = np.random.default_rng([seed, 23])
+        self._stock: list[Episode] = []
+
+    def __call__(self) -> Episode:
+        if not self._stock:
+            picked = self._rng.permutation(len(self._performances))[: self._takes]
+            made = episodes([self._performances[index] for index in picked], self._pool, self._variation, self._rng)
+            for item in made:
+                for start in range(0, len(item) - 20, self._size):
+                    self._stock.append(crop(item, start, self._size))
+            self._stock = [self._stock[index] for index in self._rng.permutation(len(self._stock))]
+        return self._stock.pop()
+
+
+@dataclass(frozen=True)
+class PpoSettings:
+    """RecurrentPPO's settings, as far as they are not its defaults."""
+
+    seed: int = 1
+    steps: int = 400_000
+    lanes: int = 64
+    rollout: int = 128
+    batch: int = 2048
+    epochs: int = 4
+    rate: float = 1.5e-4
+    gamma: float = 0.6
+    gae_lambda: float = 0.9
+    log_std: float = -3.5
+    clip: float = 0.2
+    target_kl: float = 0.03
+    minutes: float = 20.0
+    threads: int = 1
+    pay: Pay = field(default_factory=Pay)
+    variation: Variation = field(default_factory=lambda: Variation(recall_share=0.6))
+
+
+class _Watch(BaseCallback):
+    """Stops in time, keeps the latest weights, says how it goes."""
+
+    def __init__(self, minutes: float, folder: Path, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._until = time.monotonic() + 60 * minutes
+        self._folder, self._say = folder, say
+
+    def _on_step(self) -> bool:
+        return time.monotonic() < self._until
+
+    def _on_rollout_end(self) -> None:
+        recent = [item["r"] for item in self.model.ep_info_buffer or []]
+        paid = float(np.mean(recent)) if recent else math.nan
+        self._say(f"{self.num_timesteps} steps: pay an onset {paid:.4f}")
+        self.model.save(self._folder / "ppo.zip")
+
+
+def make_ppo(env: VecEnv, settings: PpoSettings, folder: Path | None = None, *, stock: bool = False) -> RecurrentPPO:
+    """RecurrentPPO over ``env``; ``stock`` keeps sb3-contrib's own way through sequences, for comparison."""
+    torch.set_num_threads(settings.threads)
+    return RecurrentPPO(
+        AccompanistPolicy,
+        env,
+        learning_rate=settings.rate,
+        n_steps=settings.rollout,
+        batch_size=settings.batch,
+        n_epochs=settings.epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip,
+        target_kl=settings.target_kl,
+        policy_kwargs={"log_std_init": settings.log_std, "stock": stock},
+        tensorboard_log=str(folder / "tensorboard") if folder is not None else None,
+        seed=settings.seed,
+        device="cpu",
+    )
+
+
+def _policy(model: RecurrentPPO) -> AccompanistPolicy:
+    assert isinstance(model.policy, AccompanistPolicy)
+    return model.policy
+
+
+def practise(
+    train: Sequence[Performance],
+    network: Accompanist,
+    settings: PpoSettings,
+    folder: Path,
+    say: Callable[[str], None] = print,
+) -> Accompanist:
+    """Let the clone practise; returns the agent. ``ppo.zip`` in ``folder`` is gone on from where there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dealer = Dealer([item for item in train if item.voice == "all"], settings.variation, settings.seed)
+    env = LanesVec(Lanes(settings.lanes, dealer, settings.pay))
+    model = make_ppo(env, settings, folder)
+    kept = folder / "ppo.zip"
+    done = 0
+    if kept.exists():
+        model.set_parameters(str(kept), device="cpu")
+        done = int(json.loads((folder / "ppo.json").read_text())["steps_done"])
+        say(f"going on after {done} steps")
+    else:
+        _policy(model).take_over(network)
+    model.learn(max(settings.steps - done, 0), callback=_Watch(settings.minutes, folder, say))
+    model.save(kept)
+    told = {"settings": asdict(settings), "steps_done": done + model.num_timesteps}
+    (folder / "ppo.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    agent: Accompanist = _policy(model).hand_back(network)
+    return agent
