@@ -39,7 +39,7 @@ class SimulatedSoloist:
         self._pending: list[tuple[float, int, int, SoloEvent]] = []  # begun, but not yet given out
         self._owed_s = 0.0  # the half of a correction that comes one note later
         self._count = 0
-        self._last_s = 0.0
+        self._last_s = self._floor_s = 0.0
         self._sounding: dict[int, float] = {}
         self._to_hear: list[tuple[float, float]] = []  # (due_s, beat) of the orchestra, still ahead
         self._ahead: dict[float, float] = {}  # beat -> due_s: sounded before the soloist came to it
@@ -60,6 +60,7 @@ class SimulatedSoloist:
 
     def next_s(self) -> float:
         """The earliest that the next event can be heard, as far as is known now; inf after the last."""
+        self._give_way(self._next_stroke_s())
         return min(self._next_stroke_s(), self._pending[0][0] if self._pending else float("inf"))
 
     def next_event(self) -> SoloEvent | None:
@@ -76,13 +77,14 @@ class SimulatedSoloist:
             return float("inf")
         stroke = self._take.strokes[self._next_stroke]
         first_s = min((note.on_s for note in stroke.notes), default=stroke.time_s)
-        return max(first_s + self._shift_s, self._last_s)
+        return max(first_s + self._shift_s, self._last_s, self._floor_s)
 
     def _begin(self) -> None:
         stroke = self._take.strokes[self._next_stroke]
         self._next_stroke += 1
-        late_s = max(self._last_s - min((note.on_s for note in stroke.notes), default=stroke.time_s), self._shift_s)
-        self._shift_s = late_s  # nobody plays a note before the one that comes before it
+        # Nobody plays a note before the one that comes before it, or before the sound they give way to.
+        first_s = min((note.on_s for note in stroke.notes), default=stroke.time_s)
+        self._shift_s = max(max(self._last_s, self._floor_s) - first_s, self._shift_s)
         self._last_s = self._played[round(stroke.beat, 4)] = stroke.time_s + self._shift_s
         for note in stroke.notes:
             self._strike(note)
@@ -123,6 +125,7 @@ class SimulatedSoloist:
             if mine_s is None:
                 self._ahead.setdefault(beat, due_s)
             else:
+                self._floor_s = max(self._floor_s, due_s if coupling else 0.0)
                 self._compare(beat, due_s - mine_s, coupling, beat not in self._played)
                 now_s = max(now_s, self._next_stroke_s())
 
