@@ -5,11 +5,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_OPTIONS ?=
 .DEFAULT_GOAL = help
-.PHONY: help demo test check docs lock bench clean
+.PHONY: help demo test test-train check docs lock bench clean
 
 help:
 	@echo "make demo    set up, play a piece with a simulated soloist, say where to hear it"
 	@echo "make test    set up, run the tests (PYTEST_OPTIONS='--long' adds what takes many minutes)"
+	@echo "make test-train  set up for training too (torch), run the tests that need it"
 	@echo "make check   style and types: ruff, mypy"
 	@echo "make docs    write the pages that are generated from the code"
 	@echo "make bench   measure speed and start-up"
@@ -22,7 +23,12 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-check: $(VENV)/.ready-to-test
+# What "make test" skips where torch is missing: it is large, and only training needs it.
+test-train: $(VENV)/.ready-to-train
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) $$(grep -lE '\b(torch|stable_baselines3|onnx)\b' tests/test_*.py)
+
+# The type checker reads the training code too, so its libraries must be there.
+check: $(VENV)/.ready-to-train
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -39,15 +45,19 @@ lock:
 clean:
 	rm -rf $(VENV) build dist collaparte-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The versions in the lock are complete, so pip is told not to look for more: this keeps out packages that ours ask for
-# but never use (tinysoundfont wants pyaudio, which needs a compiler on Linux).
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(VENV)/.ready: requirements.txt pyproject.toml scripts/venv.sh
 	bash scripts/venv.sh $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --editable .
 	$(BIN)/collaparte doctor --fix
 	touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.ready-to-train: $(VENV)/.ready-to-test requirements-train.txt
+	$(PIP) -r requirements-train.txt
 	touch $@

@@ -1,28 +1,33 @@
 #!/usr/bin/env bash
-# Write requirements.txt and requirements-dev.txt: every package that a run, or the tests, need, each at one version.
-# No registry is named: pip asks the one it is set up with. Packages that ours ask for but never use are left out.
+# Write requirements.txt, requirements-dev.txt and requirements-train.txt: every package that a run, the tests or
+# training need, each at one version. No registry is named: pip asks the one it is set up with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unused='^(pyaudio|collaparte|pip|setuptools|wheel)([=@ ]|$)'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-VENV_PYTHON=${PYTHON:-python3}
+pip() { "$work/venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+freeze() { pip list --format freeze | grep -viE '^(collaparte|pip|setuptools|wheel)=' | LC_ALL=C sort -f; }
 
-freeze() { "$work/venv/bin/python" -m pip list --format freeze --disable-pip-version-check | grep -viE "$unused" | LC_ALL=C sort -f; }
+# Local versions ("+cpu") are dropped, since another machine's registry may not have them, and so are packages for
+# graphics cards, which only some machines can install. MIDI ports have no wheel beyond Python 3.12.
+portable() {
+    sed -E -e 's/\+.*$//' -e "s/^(python-rtmidi==.*)\$/\1 ; python_version < '3.13'/" \
+        -e "s/^(libsonare==.*)\$/\1 ; sys_platform == 'linux' or platform_machine == 'arm64'/" |
+        grep -viE '^(nvidia-|triton=|cuda-)'
+}
 
-"$VENV_PYTHON" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check .
-# Its one dependency, pyaudio, is for a player of its own that we do not use, and does not install without a compiler.
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "tinysoundfont>=0.3.7,<0.4"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check ".[synth]"
-{
-    echo "# What a run needs, each at one version. Written by: make lock"
-    freeze
-} > requirements.txt
-cp requirements.txt "$work/run.txt"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check ".[dev]"
-{
-    echo "# What the tests need beyond requirements.txt. Written by: make lock"
-    freeze | grep -vxFf "$work/run.txt"
-} > requirements-dev.txt
-wc -l requirements.txt requirements-dev.txt
+"${PYTHON:-python3}" -m venv "$work/venv"
+: > "$work/before.txt"
+for list in "requirements.txt:.:a run needs" "requirements-dev.txt:.[dev]:the tests need beyond requirements.txt" \
+    "requirements-train.txt:.[train]:training needs beyond both"; do
+    IFS=: read -r file target purpose <<< "$list"
+    pip install --quiet "$target"
+    freeze > "$work/now.txt"
+    {
+        echo "# What $purpose, each at one version. Written by: make lock"
+        { grep -vxFf "$work/before.txt" "$work/now.txt" || true; } | portable
+    } > "$work/$file"
+    cp "$work/now.txt" "$work/before.txt"
+done
+mv "$work"/requirements*.txt .
+wc -l requirements*.txt

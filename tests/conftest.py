@@ -14,6 +14,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run what takes many minutes")
+    parser.addoption("--wheel", action="store_true", help="also build the wheel and try it in an empty environment")
 
 
 def corpora_folder() -> Path | None:
@@ -27,6 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="the corpora are not here: set COLLAPARTE_CORPORA to their folder"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="takes many minutes: run with --long"))
+        if item.get_closest_marker("wheel") and not config.getoption("--wheel"):
+            item.add_marker(pytest.mark.skip(reason="installs packages for some minutes: run with --wheel"))
 
 
 @pytest.fixture(scope="session")

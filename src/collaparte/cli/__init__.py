@@ -10,6 +10,10 @@ from collaparte import __version__
 from collaparte.cli.door import LazyGroup, run
 
 COMMANDS = {
+    "demo": (
+        "collaparte.cli.demo:demo",
+        "Hear it at once: a simulated soloist plays a shipped piece with its orchestra.",
+    ),
     "simulate": (
         "collaparte.cli.simulate:simulate",
         "Play a score through with a recorded or simulated soloist, faster than real time.",
@@ -30,11 +34,16 @@ COMMANDS = {
         "collaparte.cli.doctor:doctor",
         "Say what is installed, what is missing, and how to mend it (exit 1 when something needed is missing).",
     ),
+    "evaluate": ("collaparte.cli.evaluate:evaluate", "Measure this package against ground truth, and against its peers."),
     "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
 }
 """Every command: where it is, and its summary. The order is the order of the help."""
 
-EXAMPLES = ("collaparte doctor",)
+EXAMPLES = (
+    "collaparte demo",
+    "collaparte score concerto.mxl",
+    "collaparte play concerto.mxl --solo Violin",
+)
 
 
 @click.group(cls=LazyGroup, table=COMMANDS, examples=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})

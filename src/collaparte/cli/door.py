@@ -3,21 +3,6 @@
 A command's module is imported only when that command is run, so that ``collaparte --help`` costs little more than
 importing click. The price is that the one-line summaries stand twice, in the table of ``collaparte.cli`` and in the
 docstring of each command; a test holds them equal.
-
-Exit codes
-----------
-====  ==========================================================================================
-0     done (a run in which the soloist was lost musically is done, too)
-1     something else went wrong on purpose: the message says what
-2     the command line itself is wrong
-3     the score, its parts or its marks file (``ScoreError``)
-4     the soloist's recording or port (``SoloistError``)
-5     a MIDI port, sound device or optional package (``DeviceError``)
-6     a take, or the store of takes (``TakeError``)
-7     a trained policy (``PolicyError``)
-70    a fault of ours: please report it, with what ``--debug`` prints
-130   stopped with Ctrl-C (129 and 143: the terminal closed, the process was told to end)
-====  ==========================================================================================
 """
 
 from __future__ import annotations
@@ -37,6 +22,22 @@ from collaparte.errors import CollaparteError
 
 OUR_FAULT = 70
 INTERRUPTED = 130
+
+EXIT_CODES = {
+    0: "done (a run in which the soloist was lost musically is done, too)",
+    1: "something went wrong, and the message says what",
+    2: "the command line itself is wrong",
+    3: "the score, its parts or its marks file",
+    4: "the soloist's recording or port",
+    5: "a MIDI port, a sound device or an optional package",
+    6: "a take, or the store of takes",
+    7: "a trained policy",
+    OUR_FAULT: "a fault of ours: please report it, with what `--debug` prints",
+    129: "the terminal was closed",
+    INTERRUPTED: "stopped with Ctrl-C",
+    143: "the process was told to end",
+}
+"""3 to 7 are the ``exit_code`` of the classes in ``errors``."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -115,6 +116,7 @@ def run(program: click.Command, arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code. Every end is said in one message, on standard error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("COLLAPARTE_DEBUG", "") not in ("", "0")
+    words = [word for word in words if word != "--debug"]  # it may stand anywhere on the line
     restore = _end_as_an_exception()
     try:
         result = program.main(args=words, prog_name="collaparte", standalone_mode=False)

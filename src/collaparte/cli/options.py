@@ -15,7 +15,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def piece_options(function: Function) -> Function:
-    """SCORE and what belongs to reading it: the arguments of ``stage.Piece``."""
+    """SCORE (a file, or a shipped piece) and what belongs to reading it: the arguments of ``stage.Piece``."""
     for decorate in reversed(
         (
             click.argument("score", type=FILE),
@@ -33,7 +33,12 @@ def piece_options(function: Function) -> Function:
             ),
             click.option("--no-repeats", is_flag=True, help="Leave out every repeat."),
             click.option("--unfolding", metavar="A-A-B", help="The sections to play, in order, instead."),
-            click.option("--marks", type=FILE, metavar="FILE", help="Marks file (by default SCORE's own .marks.toml)."),
+            click.option(
+                "--marks",
+                type=FILE,
+                metavar="FILE",
+                help="Marks file, or the name of shipped marks (by default SCORE's own .marks.toml).",
+            ),
         )
     ):
         function = decorate(function)

@@ -107,7 +107,14 @@ def may_replace(out: Path) -> None:
 
 
 def write_outputs(
-    take: Take, score: Score, *, mix: Path | None, midi: Path | None, plot: Path | None, soundfont: Path | None
+    take: Take,
+    score: Score,
+    *,
+    mix: Path | None = None,
+    midi: Path | None = None,
+    plot: Path | None = None,
+    soundfont: Path | None = None,
+    truth: Truth | None = None,
 ) -> None:
     """The recording, the MIDI file and the picture, as far as they were asked for."""
     if midi is not None:
@@ -117,7 +124,7 @@ def write_outputs(
     if plot is not None:
         from collaparte.plots import plot_take
 
-        plot_take(take, score, plot)
+        plot_take(take, score, plot, truth)
     if mix is not None:
         from collaparte.sound.render import mix as render_mix
         from collaparte.sound.render import write_wav
@@ -257,7 +264,7 @@ def simulate(
     began_s = time.perf_counter()
     take = play_through(engine, player, header, out)
     took_s = max(time.perf_counter() - began_s, 1e-6)
-    write_outputs(take, page, mix=mix, midi=midi, plot=plot, soundfont=soundfont)
+    write_outputs(take, page, mix=mix, midi=midi, plot=plot, soundfont=soundfont, truth=player.truth)
     report = judged(take, page, player.truth)
     learnt = store.learn(take, page) if store is not None and learn else None
     written = {"take": out, "mix": mix, "midi": midi, "plot": plot}

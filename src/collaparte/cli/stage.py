@@ -39,15 +39,37 @@ class Piece:
     marks: Path | None = None
 
     def as_config(self) -> dict[str, Any]:
-        """Plain values for a take's header; files by their full path, so that the take replays from anywhere."""
+        """Plain values for a take's header; files by their full path, shipped pieces by name: it replays anywhere."""
         return {
-            "score": str(self.score.resolve()),
+            "score": str(self.score) if self.shipped else str(self.score.resolve()),
             "accompaniment": None if self.accompaniment is None else str(self.accompaniment.resolve()),
             "solo": list(self.solo),
             "no_repeats": self.no_repeats,
             "unfolding": self.unfolding,
-            "marks": None if self.marks is None else str(self.marks.resolve()),
+            "marks": None
+            if self.marks is None
+            else str(self.marks if _ships_marks(self.marks) else self.marks.resolve()),
         }
+
+    @property
+    def shipped(self) -> bool:
+        """Whether ``score`` is the name of a piece that comes with the package; a file of that name goes first."""
+        from collaparte.pieces import list_pieces
+
+        return str(self.score) in list_pieces() and not self.score.exists()
+
+    @property
+    def files(self) -> Piece:
+        """The same piece with files in place of shipped names, and the soloist of a shipped piece."""
+        from collaparte.pieces import marks_path, piece_path, solo_part
+
+        found = self
+        if self.marks is not None and _ships_marks(self.marks):
+            found = replace(found, marks=marks_path(str(self.marks)))
+        if not self.shipped:
+            return found
+        name = str(self.score)
+        return replace(found, score=piece_path(name), solo=self.solo or (solo_part(name),))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Piece:
@@ -76,9 +98,22 @@ def read_piece(piece: Piece, *, choose: bool = True) -> tuple[Piece, Score]:
     return piece, _read(piece, True)
 
 
+def _ships_marks(marks: Path) -> bool:
+    from collaparte.errors import UnreadableScore
+    from collaparte.pieces import marks_path
+
+    if marks.exists() or marks.suffix:
+        return False
+    try:
+        return marks_path(str(marks)).is_file()
+    except UnreadableScore:
+        return False
+
+
 def _read(piece: Piece, choose: bool) -> Score:
     from collaparte.score import read_score
 
+    piece = piece.files
     with progress() as bar:
         task = bar.add_task(f"reading {piece.score.name}", total=1.0)
         return read_score(
@@ -191,7 +226,7 @@ def engine_of(header: TakeHeader, score: Score, **more: Any) -> Engine:
 def score_of(header: TakeHeader) -> Score:
     """The page a take was played from. Raises TakeError when that page has changed since, or has gone."""
     piece = Piece.from_config(header.config)
-    if not piece.score.exists():
+    if not piece.files.score.exists():
         raise TakeError(
             f"The take was played from {piece.score}, which is no longer there. Put it back, and try again."
         )

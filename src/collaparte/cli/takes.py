@@ -120,6 +120,7 @@ def show(take: str, as_json: bool) -> None:
 @click.option("--midi", type=FILE, metavar="FILE", help="Soloist and orchestra as a MIDI file.")
 @click.option("--wav", type=FILE, metavar="FILE", help="Soloist and orchestra as a recording.")
 @click.option("--csv", type=FILE, metavar="FILE", help="Every value as a row of a table.")
+@click.option("--png", type=FILE, metavar="FILE", help="A picture: tempo curves and asynchrony.")
 @click.option("--jsonl", type=FILE, metavar="FILE", help="The take itself.")
 @soundfont_option
 @json_option
@@ -128,6 +129,7 @@ def export(
     midi: Path | None,
     wav: Path | None,
     csv: Path | None,
+    png: Path | None,
     jsonl: Path | None,
     soundfont: Path | None,
     as_json: bool,
@@ -136,7 +138,7 @@ def export(
     from collaparte.cli.simulate import write_outputs
     from collaparte.takes import write_csv, write_take
 
-    wanted = {"midi": midi, "wav": wav, "csv": csv, "jsonl": jsonl}
+    wanted = {"midi": midi, "wav": wav, "csv": csv, "png": png, "jsonl": jsonl}
     if not any(wanted.values()):
         raise click.UsageError(f"Say what to export: {', '.join('--' + name for name in wanted)}.")
     found = find_take(take)
@@ -144,8 +146,8 @@ def export(
         write_csv(found, csv)
     if jsonl is not None:
         write_take(found, jsonl)
-    if midi is not None or wav is not None:
-        write_outputs(found, score_of(found.header), mix=wav, midi=midi, plot=None, soundfont=soundfont)
+    if any((midi, wav, png)):
+        write_outputs(found, score_of(found.header), mix=wav, midi=midi, plot=png, soundfont=soundfont)
     written = {name: str(path) for name, path in wanted.items() if path is not None}
     print_json(written) if as_json else print_facts(written)
 
