@@ -7,6 +7,10 @@ import click
 from collaparte.cli.door import LazyGroup
 
 EVALUATIONS = {
+    "follow": (
+        "collaparte.cli.evaluate_follow:follow",
+        "How well followers follow real performances, beside their peers.",
+    ),
     "orchestra": (
         "collaparte.cli.evaluate_orchestra:orchestra",
         "How close the orchestra is to real and simulated soloists.",

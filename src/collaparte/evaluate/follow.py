@@ -1,0 +1,371 @@
+"""Followers, judged: ours, and others' in the same run on the same input.
+
+One table for each group of variants. *In order* (clean, wrong, omitted and added, pause, amateurs): asynchrony against
+each chord's first note and against its mean, shares within 25, 50 and 100 ms, the share of onsets at which 30 ms later
+the position is within a quarter and half a beat, cases lost. *Jumps* (skip, repeat, restart of a bar, start anywhere):
+cases found, seconds until found, share of the later onsets within half a beat. Definitions: ``measure``. Errors are
+pooled over onsets; the interval of the mean is a bootstrap over pieces. The row "oracle" reports every chord at its
+first note. CPU time is this process's own.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.evaluate.follow_cases import Case, Playing, nasap_cases, read_case
+from collaparte.evaluate.follow_peers import run_peer
+from collaparte.evaluate.follow_variants import VARIANTS
+from collaparte.events import Position
+from collaparte.follow import make_follower
+from collaparte.measure import (
+    Reliability,
+    Track,
+    bootstrap_by_piece,
+    capped,
+    following_errors,
+    is_lost,
+    oracle_errors,
+    recovery,
+    reliability,
+    share_near,
+)
+from collaparte.predict import make_predictor
+from collaparte.score import Score
+
+Array = NDArray[np.float64]
+JUMPS = ("skip 8", "repeat 8", "restart bar", "start anywhere")
+TOLERANCES_S = (0.025, 0.050, 0.100)
+MILLI_SLACK_S = 1e-4
+
+
+@dataclass(frozen=True)
+class Run:
+    """One follower on one variant of one case."""
+
+    case: str
+    truth_playing: Playing
+    track: Track
+    cpu_us: Array
+    setup_s: float
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """One follower on one variant that goes through the page in order. Times in milliseconds, shares in per cent."""
+
+    set: str
+    variant: str
+    follower: str
+    cases: int
+    onsets: int
+    mean_ms: float
+    mean_low_ms: float
+    mean_high_ms: float
+    median_ms: float
+    within_25: float
+    within_50: float
+    within_100: float
+    mean_chord_ms: float
+    chord_within_25: float
+    chord_within_50: float
+    chord_within_100: float
+    near_quarter_beat: float
+    near_half_beat: float
+    lost: int
+    cpu_us: float
+    cpu_p99_us: float
+    setup_ms: float
+
+
+@dataclass(frozen=True)
+class Jumped:
+    """One follower on one variant with a jump in it."""
+
+    set: str
+    variant: str
+    follower: str
+    cases: int
+    found: int
+    median_s: float
+    p90_s: float
+    half_beat_after: float
+    worst_half_beat_after: float
+    cpu_us: float
+    cpu_p99_us: float
+
+
+@dataclass(frozen=True)
+class FollowReport:
+    """Everything ``collaparte evaluate follow`` says."""
+
+    in_order: list[InOrder] = field(default_factory=list)
+    jumps: list[Jumped] = field(default_factory=list)
+    reliability: dict[str, Reliability] = field(default_factory=dict)
+    alignment: list[dict[str, object]] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def run_follower(name: str, score: Score, playing: Playing, predictor: str | None = None) -> Run:
+    """Follow one performance; with a predictor, each plan is handed back as the engine does."""
+    began = time.process_time()
+    follower = make_follower(name, score)
+    setup_s = time.process_time() - began
+    guide = make_predictor(predictor, score) if predictor else None
+    plan, last = None, (-1.0, -1.0)
+    positions: list[Position] = []
+    cpu_us = []
+    for event in playing.events:
+        start = time.process_time_ns()
+        position = follower.hear(event, plan)
+        cpu_us.append((time.process_time_ns() - start) / 1000.0)
+        if position is None:
+            continue
+        positions.append(position)
+        if guide is not None and position.state == "playing" and (position.beat, position.onset_s) != last:
+            last = (position.beat, position.onset_s)
+            plan = guide.plan(position)
+    return Run("", playing, Track.of(positions), np.array(cpu_us), setup_s)
+
+
+def summarise_in_order(group: str, variant: str, follower: str, runs: Sequence[Run]) -> InOrder:
+    """Pool runs of one follower on one variant."""
+    first, chord, near, half, lost = [], [], [], [], 0
+    for run in runs:
+        onsets = run.truth_playing.truth.onsets
+        errors = following_errors(run.track, onsets, "first")
+        first.append(errors)
+        chord.append(following_errors(run.track, onsets, "mean"))
+        near.append(share_near(run.track, onsets, 0.25) * len(onsets))
+        half.append(share_near(run.track, onsets, 0.5) * len(onsets))
+        lost += is_lost(errors)
+    return _row(group, variant, follower, runs, first, chord, near, half, lost)
+
+
+def _row(
+    group: str,
+    variant: str,
+    follower: str,
+    runs: Sequence[Run],
+    first: list[Array],
+    chord: list[Array],
+    near: list[float],
+    half: list[float],
+    lost: int,
+) -> InOrder:
+    pooled, mean = np.concatenate([capped(item) for item in first]), np.concatenate([capped(item) for item in chord])
+    count = len(pooled)
+    piece = [number for number, item in enumerate(first) for _ in range(len(item))]
+    interval = bootstrap_by_piece(pooled, piece, seed=1)
+    setup_s = [run.setup_s for run in runs] or [float("nan")]
+    cpu = np.concatenate([run.cpu_us for run in runs]) if runs else np.full(1, np.nan)
+    within = [100.0 * float((pooled <= limit + MILLI_SLACK_S).mean()) for limit in TOLERANCES_S]
+    within_chord = [100.0 * float((mean <= limit + MILLI_SLACK_S).mean()) for limit in TOLERANCES_S]
+    return InOrder(
+        set=group,
+        variant=variant,
+        follower=follower,
+        cases=len(first),
+        onsets=count,
+        mean_ms=1e3 * float(pooled.mean()),
+        mean_low_ms=1e3 * interval.low,
+        mean_high_ms=1e3 * interval.high,
+        median_ms=1e3 * float(np.median(pooled)),
+        within_25=within[0],
+        within_50=within[1],
+        within_100=within[2],
+        mean_chord_ms=1e3 * float(mean.mean()),
+        chord_within_25=within_chord[0],
+        chord_within_50=within_chord[1],
+        chord_within_100=within_chord[2],
+        near_quarter_beat=100.0 * sum(near) / count,
+        near_half_beat=100.0 * sum(half) / count,
+        lost=lost,
+        cpu_us=float(cpu.mean()),
+        cpu_p99_us=float(np.percentile(cpu, 99)),
+        setup_ms=1e3 * float(np.mean(setup_s)),
+    )
+
+
+def oracle_row(group: str, variant: str, playings: Iterable[Playing]) -> InOrder:
+    """What a follower comes to that reports every chord at its first note, at once."""
+    all_onsets = [playing.truth.onsets for playing in playings]
+    return _row(
+        group,
+        variant,
+        "oracle",
+        [],
+        [oracle_errors(onsets, "first") for onsets in all_onsets],
+        [oracle_errors(onsets, "mean") for onsets in all_onsets],
+        [float(len(onsets)) for onsets in all_onsets],
+        [float(len(onsets)) for onsets in all_onsets],
+        0,
+    )
+
+
+def summarise_jumps(group: str, variant: str, follower: str, runs: Sequence[Run]) -> Jumped:
+    """Pool runs with a jump: an unfound one counts as infinitely long in the median."""
+    results = [recovery(run.track, run.truth_playing.truth.onsets, run.truth_playing.jump_s or 0.0) for run in runs]
+    seconds = np.array([result.seconds if result.found else np.inf for result in results])
+    shares = np.array([result.share_half_beat for result in results])
+    cpu = np.concatenate([run.cpu_us for run in runs])
+    ordered = np.sort(seconds)
+    return Jumped(
+        group, variant, follower, len(runs), int(np.isfinite(seconds).sum()),
+        float(ordered[(len(ordered) - 1) // 2]), float(ordered[int(0.9 * (len(ordered) - 1))]),
+        100.0 * float(shares.mean()), 100.0 * float(shares.min()), float(cpu.mean()), float(np.percentile(cpu, 99)),
+    )  # fmt: skip
+
+
+def gather_cases(corpora: Path | None, pieces: int, seed: int) -> dict[str, list[Case]]:
+    """Cases by set: ``nasap held out``, ``vienna4x22`` (the first pianist of each piece), ``duets`` (each folder's)."""
+    from collaparte.training.data.corpus import unpack
+
+    vienna, duets = unpack("vienna4x22", corpora), unpack("duets", corpora)
+    return {
+        "nasap held out": nasap_cases(unpack("nasap", corpora), pieces, seed),
+        "vienna4x22": [read_case(path) for path in sorted(vienna.rglob("*_p0[1-3].match"))],
+        "duets": [
+            read_case(path)
+            for path in sorted(duets.rglob("*.match"))
+            if "cc_solo" in path.parent.name and "basismixer" not in path.parts and "quantized" not in path.stem
+        ],
+    }
+
+
+def evaluate_follow(
+    corpora: Path | None = None,
+    *,
+    pieces: int = 20,
+    followers: Sequence[str] = ("paths", "oltw"),
+    variants: Sequence[str] = tuple(VARIANTS),
+    peers: Sequence[str] = (),
+    peers_python: Path | str = sys.executable,
+    peer_pieces: int = 10,
+    peer_notes: int = 300,
+    predictor: str | None = None,
+    seed: int = 1,
+    tell: Callable[[str], None] = lambda what: None,
+) -> FollowReport:
+    """Whole pieces with our followers; with ``peers``, the beginnings of ``peer_pieces`` pieces with everybody."""
+    sets = gather_cases(corpora, pieces, seed)
+    report = FollowReport(
+        facts={"seed": seed, "sets": {name: [case.name for case in cases] for name, cases in sets.items()}}
+    )
+    for group, cases in sets.items():
+        for variant in variants if group == "nasap held out" else ("clean",):
+            playings = _vary(variant, cases, seed)
+            for name in followers:
+                tell(f"{group}, {variant}: {name}")
+                runs = [
+                    run_follower(name, case.score, playing, predictor)
+                    for case, playing in zip(cases, playings, strict=True)
+                ]
+                _add(report, group, variant, name, runs)
+            if variant == "clean":
+                report.in_order.append(oracle_row(group, variant, playings))
+    if followers:
+        tell("reliability")
+        _calibrate(report, sets["nasap held out"], followers[0], variants, seed)
+    if peers:
+        short = [case.cut(peer_notes) for case in sets["nasap held out"][:peer_pieces]]
+        _with_peers(report, short, [*followers], peers, peers_python, seed, tell)
+    report.facts["peak_memory_mb"] = _peak_memory_mb()
+    return report
+
+
+def _vary(variant: str, cases: Sequence[Case], seed: int) -> list[Playing]:
+    return [
+        VARIANTS[variant](case.playing, case.score, np.random.default_rng([seed, number]))
+        for number, case in enumerate(cases)
+    ]
+
+
+def _add(report: FollowReport, group: str, variant: str, name: str, runs: Sequence[Run]) -> None:
+    if variant in JUMPS:
+        report.jumps.append(summarise_jumps(group, variant, name, runs))
+    else:
+        report.in_order.append(summarise_in_order(group, variant, name, runs))
+
+
+def _calibrate(report: FollowReport, cases: Sequence[Case], name: str, variants: Sequence[str], seed: int) -> None:
+    """Reliability of one follower over all variants, each on every third case."""
+    parts = []
+    for offset, variant in enumerate(variants):
+        for number in range(offset % 3, len(cases), 3):
+            case = cases[number]
+            playing = VARIANTS[variant](case.playing, case.score, np.random.default_rng([seed, number]))
+            measured = reliability(run_follower(name, case.score, playing).track, playing.truth.onsets)
+            if len(measured.count):
+                parts.append(measured)
+    if parts:
+        report.reliability[name] = _pool(parts)
+
+
+def _pool(parts: Sequence[Reliability]) -> Reliability:
+    """Reliability curves of several runs as one, weighted by positions; in tenths of certainty."""
+    said, right, count = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("certainty", "right", "count")
+    )
+    box = np.minimum((said * 10).astype(int), 9)
+    filled = [number for number in range(10) if count[box == number].sum()]
+    weight = [count[box == number] for number in filled]
+    means = np.array([np.average(said[box == number], weights=w) for number, w in zip(filled, weight, strict=True)])
+    shares = np.array([np.average(right[box == number], weights=w) for number, w in zip(filled, weight, strict=True)])
+    totals = np.array([int(w.sum()) for w in weight], dtype=np.int64)
+    high = [index for index, number in enumerate(filled) if number == 9]
+    return Reliability(
+        means,
+        shares,
+        totals,
+        float((np.abs(means - shares) * totals).sum() / totals.sum()),
+        float(shares[high[0]]) if high else float("nan"),
+    )
+
+
+def _with_peers(
+    report: FollowReport,
+    cases: Sequence[Case],
+    followers: Sequence[str],
+    peers: Sequence[str],
+    python: Path | str,
+    seed: int,
+    tell: Callable[[str], None],
+) -> None:
+    group = "beginnings, with peers"
+    chosen = ("clean", "10 % wrong", "10 % omitted, 10 % added", "skip 8", "repeat 8")
+    playings = {variant: _vary(variant, cases, seed) for variant in chosen}
+    for variant in chosen:
+        for name in followers:
+            runs = [
+                run_follower(name, case.score, playing) for case, playing in zip(cases, playings[variant], strict=True)
+            ]
+            _add(report, group, variant, name, runs)
+        if variant == "clean":
+            report.in_order.append(oracle_row(group, variant, playings[variant]))
+    for name in peers:
+        tell(f"{group}: {name}")
+        jobs = [
+            (case.score, playing) for variant in chosen for case, playing in zip(cases, playings[variant], strict=True)
+        ]
+        done = run_peer(name, jobs, python)
+        for number, variant in enumerate(chosen):
+            part = done[number * len(cases) : (number + 1) * len(cases)]
+            runs = [
+                Run(case.name, playing, item.track, item.cpu_us, item.setup_s)
+                for case, playing, item in zip(cases, playings[variant], part, strict=True)
+            ]
+            _add(report, group, variant, name, runs)
+
+
+def _peak_memory_mb() -> float:
+    """The most memory this process has held, corpora included."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1024.0**2 if sys.platform == "darwin" else 1024.0)
