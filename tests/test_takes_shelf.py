@@ -6,11 +6,10 @@ import csv
 import sqlite3
 from pathlib import Path
 
-import mido
 import pytest
 
 from collaparte.errors import TakeError
-from collaparte.events import Command, OrchestraEvent, Pedal, Position, SoloEvent, TakeHeader, TempoPlan, Value
+from collaparte.events import Command, OrchestraEvent, Position, SoloEvent, TakeHeader, TempoPlan, Value
 from collaparte.score import Score
 from collaparte.takes import (
     Shelf,
@@ -20,7 +19,6 @@ from collaparte.takes import (
     data_folder,
     make_take,
     write_csv,
-    write_midi,
     write_take,
 )
 from collaparte.takes.shelf import plain_name
@@ -150,57 +148,6 @@ def test_the_data_folder_is_the_environments_or_the_users(monkeypatch: pytest.Mo
     assert Shelf().list() == []
     monkeypatch.delenv("COLLAPARTE_DATA")
     assert data_folder().name == "collaparte"
-
-
-def notes_of(path: Path, name: str) -> list[tuple[float, float, int]]:
-    """(begins, ends, pitch) in seconds of one track, as another program would hear it."""
-    file = mido.MidiFile(path)
-    track = next(track for track in file.tracks if track.name == name)
-    now, open_notes, notes = 0, {}, []
-    for message in track:
-        now += message.time
-        if message.type == "note_on":
-            open_notes.setdefault(message.note, []).append(now)
-        elif message.type == "note_off":
-            notes.append((open_notes[message.note].pop(0), now, message.note))
-    assert not any(open_notes.values())
-    return [(begin / 1920, end / 1920, pitch) for begin, end, pitch in sorted(notes)]
-
-
-def test_exported_midi_has_every_note_at_its_time_and_leaves_none_hanging(tmp_path: Path) -> None:
-    take = make_take(
-        TakeHeader("Åses død – 死", "0", "Anna"),
-        [
-            SoloEvent(0.5, 0.6, True, 60, 80),
-            SoloEvent(1.0, 1.0, True, 60, 80),  # struck again while it sounds
-            Pedal(0.7, 0.7, 64, 127),
-            SoloEvent(1.2, 1.2, False, 60),
-            SoloEvent(1.6, 1.6, False, 60),
-            SoloEvent(1.7, 1.7, False, 61),  # an end without a beginning
-            OrchestraEvent(0.5, 0.0, "Violins", True, 64, 50, note=1),
-            OrchestraEvent(0.9, 0.5, "Violins", True, 64, 50, note=2),
-            OrchestraEvent(1.0, 1.0, "Violins", False, 64, 0, note=1),
-            OrchestraEvent(1.4, 1.0, "Violins", False, 64, 0, note=2),
-            OrchestraEvent(1.5, 1.0, "Bass", True, 40, 50, note=3),  # never ended
-        ],
-    )
-    write_midi(take, tmp_path / "take.mid", programs={"Violins": 48})
-    assert notes_of(tmp_path / "take.mid", "Solo") == [
-        pytest.approx((0.5, 1.2, 60), abs=3e-4),
-        pytest.approx((1.0, 1.6, 60), abs=3e-4),
-    ]
-    assert notes_of(tmp_path / "take.mid", "Violins") == [
-        pytest.approx((0.5, 1.0, 64), abs=3e-4),
-        pytest.approx((0.9, 1.4, 64), abs=3e-4),
-    ]
-    assert notes_of(tmp_path / "take.mid", "Bass") == [pytest.approx((1.5, 1.7, 40), abs=3e-4)]
-    programs = [message for track in mido.MidiFile(tmp_path / "take.mid").tracks for message in track]
-    assert [message.program for message in programs if message.type == "program_change"] == [48]
-    assert [message.value for message in programs if message.type == "control_change"] == [127]
-    write_midi(take, tmp_path / "orchestra.mid", solo=False)
-    assert [track.name for track in mido.MidiFile(tmp_path / "orchestra.mid").tracks][1:] == ["Violins", "Bass"]
-    with pytest.raises(TakeError, match="cannot be written"):
-        write_midi(take, tmp_path / "no" / "such" / "folder.mid")
 
 
 def test_the_table_has_every_value_and_no_formula(tmp_path: Path) -> None:

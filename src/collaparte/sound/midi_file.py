@@ -29,7 +29,8 @@ def write_midi(
 ) -> Path:
     """Write orchestra, clicks and soloist to ``path``; parts marked solo lend the soloist their name and program.
 
-    Times before zero are written at zero. Raises DeviceError when the file cannot be written.
+    Times before zero are written at zero; a note never ended ends with the last event of all. Raises DeviceError when
+    the file cannot be written.
     """
     import mido
 
@@ -59,9 +60,10 @@ def write_midi(
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER)
     head = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000, time=0)])
     file.tracks.append(head)
+    end_s = max((time_s for timed in tracks.values() for time_s, _, _ in timed), default=0.0)
     for name, timed in tracks.items():
         timed.sort(key=lambda item: item[:2])  # stable; at one time, what ends goes first
-        file.tracks.append(_track(name, seat_of(name, seats), timed))
+        file.tracks.append(_track(name, seat_of(name, seats), timed, end_s))
     try:
         file.save(str(path))
     except OSError as error:
@@ -79,7 +81,9 @@ def _end_after_beginning(timed: list[tuple[float, int, OrchestraEvent | SoloEven
             timed[index] = (time_s, 2, event)
 
 
-def _track(name: str, seat: Seat, timed: list[tuple[float, int, OrchestraEvent | SoloEvent | Pedal]]) -> Any:
+def _track(
+    name: str, seat: Seat, timed: list[tuple[float, int, OrchestraEvent | SoloEvent | Pedal]], end_s: float
+) -> Any:
     import mido
 
     latin = name.encode("latin-1", "replace").decode("latin-1")  # all that the format holds
@@ -95,14 +99,13 @@ def _track(name: str, seat: Seat, timed: list[tuple[float, int, OrchestraEvent |
             last_tick = tick
 
     write(0.0, [(PROGRAM | seat.channel, min(max(seat.program, 0), 127))])
-    end_s = 0.0
-    for end_s, _, event in timed:
+    for time_s, _, event in timed:
         if isinstance(event, Pedal):
-            write(end_s, [(CONTROL | seat.channel, event.controller, event.value)])
+            write(time_s, [(CONTROL | seat.channel, event.controller, event.value)])
         elif event.on:
-            write(end_s, voices.on(seat.channel, event.pitch, event.velocity, _number(event)))
+            write(time_s, voices.on(seat.channel, event.pitch, event.velocity, _number(event)))
         else:
-            write(end_s, voices.off(seat.channel, event.pitch, _number(event)))
+            write(time_s, voices.off(seat.channel, event.pitch, _number(event)))
     write(end_s, voices.release() if voices.sounding else [])
     return track
 
