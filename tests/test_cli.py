@@ -317,6 +317,22 @@ def test_a_take_is_exported(say: Callable[..., tuple[int, str, str]]) -> None:
     assert "--midi" in told
 
 
+def test_a_take_is_aligned_and_the_match_file_is_its_truth(say: Callable[..., tuple[int, str, str]]) -> None:
+    simulate(say, "run.jsonl", "--level", "amateur-2", "--seed", "4")
+    code, printed, _ = say("takes", "align", "run.jsonl", "--out", "run.match", "--json")
+    assert code == 0
+    found = json.loads(printed)
+    take = read_take("run.jsonl")
+    assert found["match"] + found["insertion"] == sum(event.on for event in take.solo)
+    assert found["match"] > 10 * found["insertion"]
+    assert found["insertion"] > 0  # an amateur
+    code, printed, _ = say("measure", "run.jsonl", "--truth", "run.match", "--json")
+    assert code == 0
+    following = json.loads(printed)["following"]
+    assert not following["lost"]
+    assert following["near_half_beat"] > 0.9
+
+
 def test_the_score_command_says_what_is_on_the_page(say: Callable[..., tuple[int, str, str]]) -> None:
     found = json.loads(say("score", "washerwoman", "--json")[1])
     solo = [part["name"] for part in found["parts"] if part["solo"]]

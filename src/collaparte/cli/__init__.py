@@ -24,7 +24,7 @@ COMMANDS = {
         "Measure takes: asynchrony, prediction, following, smoothness; side by side when there are several.",
     ),
     "score": ("collaparte.cli.score:score", "Print a score's parts, bars, repeats and what looks wrong in it."),
-    "takes": ("collaparte.cli.takes:takes", "List, show, export, replay and delete performances."),
+    "takes": ("collaparte.cli.takes:takes", "List, show, export, align, replay and delete performances."),
     "memory": (
         "collaparte.cli.memory:memory",
         "Show, forget, export and import what is remembered of a soloist's run-throughs.",
@@ -34,7 +34,10 @@ COMMANDS = {
         "collaparte.cli.doctor:doctor",
         "Say what is installed, what is missing, and how to mend it (exit 1 when something needed is missing).",
     ),
-    "evaluate": ("collaparte.cli.evaluate:evaluate", "Measure this package against ground truth, and against its peers."),
+    "evaluate": (
+        "collaparte.cli.evaluate:evaluate",
+        "Measure this package against ground truth, and against its peers.",
+    ),
     "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
 }
 """Every command: where it is, and its summary. The order is the order of the help."""

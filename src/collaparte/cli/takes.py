@@ -16,6 +16,7 @@ from collaparte.errors import TakeError
 
 if TYPE_CHECKING:
     from collaparte.events import Value
+    from collaparte.score import Score
     from collaparte.takes import Kept, Take
 
 TAKE = click.argument("take", metavar="TAKE")
@@ -36,7 +37,7 @@ def find_take(name: str) -> Take:
 )
 @click.pass_context
 def takes(ctx: click.Context) -> None:
-    """List, show, export, replay and delete performances.
+    """List, show, export, align, replay and delete performances.
 
     TAKE is a take's name as listed, or the beginning of it, or a file.
     """
@@ -120,6 +121,7 @@ def show(take: str, as_json: bool) -> None:
 @click.option("--midi", type=FILE, metavar="FILE", help="Soloist and orchestra as a MIDI file.")
 @click.option("--wav", type=FILE, metavar="FILE", help="Soloist and orchestra as a recording.")
 @click.option("--csv", type=FILE, metavar="FILE", help="Every value as a row of a table.")
+@click.option("--match", type=FILE, metavar="FILE", help="Which note of the page each solo note was, as a match file.")
 @click.option("--png", type=FILE, metavar="FILE", help="A picture: tempo curves and asynchrony.")
 @click.option("--jsonl", type=FILE, metavar="FILE", help="The take itself.")
 @soundfont_option
@@ -129,6 +131,7 @@ def export(
     midi: Path | None,
     wav: Path | None,
     csv: Path | None,
+    match: Path | None,
     png: Path | None,
     jsonl: Path | None,
     soundfont: Path | None,
@@ -138,7 +141,7 @@ def export(
     from collaparte.cli.simulate import write_outputs
     from collaparte.takes import write_csv, write_take
 
-    wanted = {"midi": midi, "wav": wav, "csv": csv, "png": png, "jsonl": jsonl}
+    wanted = {"midi": midi, "wav": wav, "csv": csv, "match": match, "png": png, "jsonl": jsonl}
     if not any(wanted.values()):
         raise click.UsageError(f"Say what to export: {', '.join('--' + name for name in wanted)}.")
     found = find_take(take)
@@ -146,10 +149,54 @@ def export(
         write_csv(found, csv)
     if jsonl is not None:
         write_take(found, jsonl)
+    if match is not None:
+        write_alignment(found, score_of(found.header), match)
     if any((midi, wav, png)):
         write_outputs(found, score_of(found.header), mix=wav, midi=midi, plot=png, soundfont=soundfont)
     written = {name: str(path) for name, path in wanted.items() if path is not None}
     print_json(written) if as_json else print_facts(written)
+
+
+def write_alignment(take: Take, page: Score, out: Path | None) -> dict[str, int]:
+    """Align a take's solo notes with the page, write the match file where asked; how many lines of each kind."""
+    import numpy as np
+
+    from collaparte.takes.align import align as align_notes
+    from collaparte.takes.match_file import write_match
+
+    rows: list[tuple[float, float, int, int]] = []  # begins, ends, pitch, velocity
+    sounding: dict[int, int] = {}
+    for event in sorted(take.solo, key=lambda event: event.time_s):
+        if event.pitch in sounding:  # ends, or is struck again
+            row = sounding.pop(event.pitch)
+            rows[row] = (rows[row][0], event.time_s, *rows[row][2:])
+        if event.on:
+            sounding[event.pitch] = len(rows)
+            rows.append((event.time_s, take.end_s, event.pitch, event.velocity))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    pitch = table[:, 2].astype(np.int64)
+    lines = align_notes(page.solo, table[:, 0], pitch)
+    if out is not None:
+        try:
+            write_match(out, page, lines, table[:, 0], table[:, 1], pitch, table[:, 3].astype(np.int64))
+        except OSError as error:
+            raise TakeError(f"The match file {out} cannot be written: {error.strerror or error}.") from error
+    return {kind: sum(line.kind == kind for line in lines) for kind in ("match", "insertion", "deletion")}
+
+
+@takes.command(examples=("collaparte takes align air", "collaparte takes align run.jsonl --out run.match --json"))
+@TAKE
+@click.option("--out", type=FILE, metavar="FILE", help="Write the alignment as a match file.")
+@json_option
+def align(take: str, out: Path | None, as_json: bool) -> None:
+    """Say which note of the page each solo note was: matched, extra, left out."""
+    found = find_take(take)
+    counts = write_alignment(found, score_of(found.header), out)
+    if as_json:
+        print_json({**counts, "file": out})
+        return
+    names = {"match": "as written", "insertion": "extra or wrong", "deletion": "left out"}
+    print_facts({names[kind]: count for kind, count in counts.items()} | ({} if out is None else {"file": out}))
 
 
 @takes.command(examples=("collaparte takes delete air-2026", "collaparte takes delete air-2026 --yes"))
