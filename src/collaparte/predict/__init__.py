@@ -29,7 +29,13 @@ def _steady(score: Score) -> Predictor:
     return Steady(score)
 
 
-PREDICTORS: Mapping[str, Callable[[Score], Predictor]] = {"steady": _steady}
+def _policy(score: Score) -> Predictor:
+    from collaparte.predict.policy import PolicyPredictor
+
+    return PolicyPredictor(score)
+
+
+PREDICTORS: Mapping[str, Callable[[Score], Predictor]] = {"steady": _steady, "policy": _policy}
 
 
 def make_predictor(name: str, score: Score) -> Predictor:

@@ -124,11 +124,11 @@ def _load(path: Path) -> Policy:
 class PolicyPredictor:
     """The agent in the predictor's chair. Causal, deterministic; uses memory when it is given."""
 
-    def __init__(self, score: Score, policy: Policy | None = None) -> None:
+    def __init__(self, score: Score, policy: Policy | None = None, page: Page | None = None) -> None:
         self._policy = policy or load_policy()
         self._score = score
         self._steady = Steady(score)
-        self._senses = Senses(Page.of_score(score))
+        self._senses = Senses(page if page is not None else Page.of_score(score))
         self._onsets: list[float] = score.solo_onsets.tolist()
         self._state = rest()
         self._plan: TempoPlan | None = None
