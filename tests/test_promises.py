@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from collaparte.events import (
     Pedal,
     Position,
     SoloEvent,
+    TakeHeader,
     TempoPlan,
     Value,
     from_line,
@@ -26,8 +28,10 @@ from collaparte.events import (
 )
 from collaparte.follow import FOLLOWERS, make_follower
 from collaparte.listen.simulated import SimulatedSoloist, simulate_solo
+from collaparte.measure import measure_take
 from collaparte.predict import PREDICTORS, make_predictor
 from collaparte.score import Score
+from collaparte.takes import Memory, Recollection, make_take
 
 H = 0.005
 TUNE = [67, 69, 71, 72, 74, 71, 67, 64, 66, 67, 69, 62, 64, 66, 67, 71, 72, 74, 76, 79, 78, 76, 74, 71, 69, 67, 66, 64]
@@ -184,3 +188,23 @@ def test_fifty_engines_opened_and_closed_leave_nothing_behind(follower: str, pre
         list(rehearse(an_engine(follower, predictor), VirtualClock(HEARD[:20])))
     assert threading.active_count() == threads
     assert open_files() == files
+
+
+@pytest.mark.parametrize("predictor", sorted(set(PREDICTORS) - {"steady"}))
+def test_memory_can_be_shown_to_matter(predictor: str, tmp_path: Path) -> None:
+    """A soloist who makes the same rubato each time: without recall the error stays, with it it falls."""
+    memory = Memory(tmp_path)
+
+    def run_through(seed: int, recollection: Recollection | None) -> float:
+        heard = simulate_solo(PIECE, seed, "high", interpretation_seed=7).events
+        settings = Settings(H, first_onset_s=heard[0].time_s)
+        recall = recollection.recalled if recollection is not None else None
+        engine = Engine(PIECE, make_follower(None, PIECE), make_predictor(predictor, PIECE), settings, recall)
+        take = make_take(TakeHeader("a piece", PIECE.digest, "me", seed), list(rehearse(engine, VirtualClock(heard))))
+        memory.learn(take, PIECE)
+        return measure_take(take, PIECE).prediction.mean_abs_s
+
+    cold = [run_through(seed, None) for seed in range(3)]
+    remembered = memory.recall(PIECE)
+    warm = [run_through(seed, remembered) for seed in range(3, 6)]
+    assert np.mean(warm) < 0.8 * np.mean(cold)
