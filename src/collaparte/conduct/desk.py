@@ -2,7 +2,9 @@
 
 Every note has a place in the score (``beat``), a place where it starts on the time line (``start_beat``: earlier than
 ``beat`` for a grace note) and one where it ends. Notes of one part that share onset and pitch are one note, as long
-as the longest. A pitch struck again ends its former sounding first; every note that starts is ended exactly once.
+as the longest. Where the score realises an ornament the written note stops for the little ones, but under a fermata,
+where they would have to wait, it is simply held. A pitch struck again ends its former sounding first; every note that
+starts is ended exactly once.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from collaparte.score import GRACE, NOTE, Score
+from collaparte.score import GRACE, NOTE, ORNAMENT, Score
 
 EPS = 1e-6
 GRACE_BEATS = 0.125  # length of one grace note, taken from the time before its beat
@@ -36,12 +38,19 @@ def desk_notes(score: Score) -> list[DeskNote]:
     """The orchestra's notes in playing order, grace notes laid out before their beat, unisons of one part merged."""
     found: dict[tuple[float, int, int], DeskNote] = {}
     graces: dict[tuple[float, int], list[tuple[int, int]]] = {}
+    adorned = _adorned(score)
     for row in score.orchestra:
         beat, pitch, part = float(row["beat"]), int(row["pitch"]), int(row["part"])
         if row["kind"] == GRACE:
             graces.setdefault((beat, part), []).append((pitch, int(row["velocity"])))
             continue
         end = beat + max(float(row["duration_beats"]), SHORTEST_BEATS)
+        main = (part, str(row["id"]).rpartition("~")[0] if row["kind"] == ORNAMENT else str(row["id"]))
+        if main in adorned:
+            if row["kind"] == NOTE:
+                end = min(end, adorned[main])
+            elif math.isinf(adorned[main]):
+                continue
         note = DeskNote(beat, end, beat, part, pitch, int(row["velocity"]), bool(row["kind"] != NOTE))
         former = found.get((beat, part, pitch))
         if former is None or former.end_beat < end:
@@ -53,6 +62,21 @@ def desk_notes(score: Score) -> list[DeskNote]:
             if start >= -EPS:
                 notes.append(DeskNote(start, start + GRACE_BEATS * 0.95, beat, part, pitch, velocity, True))
     return sorted(notes, key=lambda note: (note.start_beat, note.part, note.pitch))
+
+
+def _adorned(score: Score) -> dict[tuple[int, str], float]:
+    """(part, id) of the written notes with little notes behind them: where they stop; ``inf`` under a fermata."""
+    rows = score.orchestra
+    stops: dict[tuple[int, str], float] = {}
+    for row in rows[rows["kind"] == ORNAMENT]:
+        main = (int(row["part"]), str(row["id"]).rpartition("~")[0])
+        stops[main] = min(float(row["beat"]), stops.get(main, math.inf))
+    for row in rows[rows["kind"] == NOTE] if stops else ():
+        main, beat = (int(row["part"]), str(row["id"])), float(row["beat"])
+        end = beat + float(row["duration_beats"])
+        if main in stops and any(beat - EPS <= fermata.beat < end - EPS for fermata in score.fermatas):
+            stops[main] = math.inf
+    return stops
 
 
 class Desk:

@@ -16,7 +16,7 @@ import math
 from bisect import bisect_left, bisect_right
 
 from collaparte.events import TempoPlan
-from collaparte.score import Fermata, Passage, Score
+from collaparte.score import NOTE, Fermata, Passage, Score
 
 EPS = 1e-6
 TUTTI_BEATS = 6.0  # a gap this long between solo onsets belongs to the orchestra
@@ -34,7 +34,7 @@ class Line:
         self._onsets: list[float] = score.solo_onsets.tolist()
         self._bars: list[float] = [bar.beat for bar in score.bars]
         self._fermatas = {fermata.beat: fermata for fermata in score.fermatas}
-        self._all_onsets: list[float] = sorted(set(score.notes["beat"].tolist()))
+        self._all_onsets: list[float] = sorted(set(score.notes["beat"][score.notes["kind"] == NOTE].tolist()))
         self._started = False
         self._s, self._beat = 0.0, 0.0  # the anchor
         self._factor = 1.0  # seconds per second on the page, from the anchor to the awaited onset

@@ -4,14 +4,17 @@ from collaparte.score.describe import Description, describe
 from collaparte.score.marked import apply_marks
 from collaparte.score.marks import Marks, find_marks, read_marks
 from collaparte.score.page import (
+    CUE,
     GRACE,
     LONG_REST_BEATS,
     NOTE,
     NOTE_FIELDS,
     ORNAMENT,
+    WRITTEN_FIELDS,
     Bar,
     Fermata,
     Jump,
+    Ornament,
     Part,
     Passage,
     Score,
@@ -21,16 +24,19 @@ from collaparte.score.reading import read_score
 from collaparte.score.starter import start_marks
 
 __all__ = [
+    "CUE",
     "GRACE",
     "LONG_REST_BEATS",
     "NOTE",
     "NOTE_FIELDS",
     "ORNAMENT",
+    "WRITTEN_FIELDS",
     "Bar",
     "Description",
     "Fermata",
     "Jump",
     "Marks",
+    "Ornament",
     "Part",
     "Passage",
     "Score",

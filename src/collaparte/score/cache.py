@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import ScoreError
-from collaparte.score.page import NOTE_FIELDS, Bar, Fermata, Jump, Part, Score, TempoMark
+from collaparte.score.page import NOTE_FIELDS, WRITTEN_FIELDS, Bar, Fermata, Jump, Ornament, Part, Score, TempoMark
 
-FORMAT = 2
+FORMAT = 3
 
 
 def folder() -> Path | None:
@@ -54,7 +54,7 @@ def keep(key: str, score: Score, staves: NDArray[np.int16], first_parts: int) ->
         "format": FORMAT, "first_parts": first_parts, "title": score.title, "warnings": list(score.warnings),
         "parts": [astuple(item) for item in score.parts], "bars": [astuple(item) for item in score.bars],
         "tempi": [astuple(item) for item in score.tempi], "fermatas": [astuple(item) for item in score.fermatas],
-        "jumps": [astuple(item) for item in score.jumps],
+        "jumps": [astuple(item) for item in score.jumps], "ornaments": [astuple(item) for item in score.ornaments],
     }  # fmt: skip
     text = np.frombuffer(json.dumps(page).encode(), dtype=np.uint8)
     temporary = ""
@@ -62,7 +62,7 @@ def keep(key: str, score: Score, staves: NDArray[np.int16], first_parts: int) ->
         target.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target, suffix=".part")
         with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, notes=score.notes, staves=staves, page=text)
+            np.savez(stream, notes=score.notes, written=score.written, staves=staves, page=text)
         os.replace(temporary, target / f"{key}.npz")
     except OSError:
         with contextlib.suppress(OSError):
@@ -80,14 +80,16 @@ def load(key: str) -> tuple[Score, NDArray[np.int16], int] | None:
     try:
         with np.load(target / f"{key}.npz", allow_pickle=False) as stored:
             page = json.loads(stored["page"].tobytes().decode())
-            notes, staves = stored["notes"], stored["staves"]
+            notes, written, staves = stored["notes"], stored["written"], stored["staves"]
         if page["format"] != FORMAT or notes.dtype != NOTE_FIELDS or staves.shape != notes.shape:
+            return None
+        if written.dtype != WRITTEN_FIELDS:
             return None
         score = Score(
             str(page["title"]), notes, tuple(Part(*item) for item in page["parts"]),
             tuple(Bar(*item) for item in page["bars"]), tuple(TempoMark(*item) for item in page["tempi"]),
             tuple(Fermata(*item) for item in page["fermatas"]), (), tuple(Jump(*item) for item in page["jumps"]),
-            tuple(page["warnings"]),
+            tuple(page["warnings"]), tuple(Ornament(*item) for item in page["ornaments"]), written,
         )  # fmt: skip
         return score, staves, int(page["first_parts"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, ScoreError):

@@ -25,7 +25,7 @@ from collaparte.errors import UnreadableScore
 from collaparte.score import musicxml, tempo_words
 from collaparte.score.instruments import is_percussion, program_of
 from collaparte.score.loudness import Loudness
-from collaparte.score.page import GRACE, NOTE, ORNAMENT
+from collaparte.score.page import CUE, GRACE, NOTE
 from collaparte.score.sheet import Section, Sheet, Written, WrittenBar, WrittenFermata, WrittenPart
 
 _RECURSION = 50_000
@@ -240,15 +240,26 @@ def _add_part(
         start = quarter(note.start.t)
         length = quarter.length(note.start.t, note.end.t if note.end is not None else note.start.t)
         order = getattr(note, "doc_order", None)
-        # Small print is a real note in a solo's cadenza, but elsewhere another part's, or another reading.
+        # Small print is a real note in a cadenza of the only part, or where a whole part is small; elsewhere it is
+        # another part's, or another reading.
         kind = GRACE if isinstance(note, ps.GraceNote) else NOTE
-        if kind == NOTE and order in extra.cues and (several or note.start.t in full_size):
-            kind = ORNAMENT
+        if kind == NOTE and order in extra.cues and full_size and (several or note.start.t in full_size):
+            kind = CUE
         pitch = int(note.midi_pitch) + extra.transposition(note.start.t, note.staff or 1)
         velocity = loudness.velocity(start, note.staff, note.articulations or ())
         place[id(note)] = len(sheet.notes)
         sheet.notes.append(
-            Written(start, length, pitch, index, str(note.id), kind, velocity, staff=int(note.staff or 0))
+            Written(
+                start,
+                length,
+                pitch,
+                index,
+                str(note.id),
+                kind,
+                velocity,
+                staff=int(note.staff or 0),
+                signs=extra.signs.get(order, ()) if kind == NOTE else (),
+            )
         )
     for note in notes:
         if note.tie_next is not None and id(note) in place and id(note.tie_next) in place:

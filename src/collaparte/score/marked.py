@@ -106,7 +106,7 @@ def _fermatas(score: Score, marks: Marks) -> tuple[Fermata, ...]:
                     raise marks.error("fermata", index, "remove", f"there is no fermata at {row['at']!r}.")
                 continue
             known = by_beat.pop(near[0]) if near else Fermata(beat, "onset" if np.any(onsets > beat) else "note_off")
-            by_beat[beat] = Fermata(beat, release or known.release, length)
+            by_beat[beat] = Fermata(beat, release or known.release, length, known.printed and release is None)
     return tuple(by_beat[beat] for beat in sorted(by_beat))
 
 
@@ -139,6 +139,7 @@ def _passages(score: Score, marks: Marks) -> tuple[Passage, ...]:
 def _instruments(score: Score, marks: Marks, staves: NDArray[np.int16] | None) -> Score:
     notes = score.notes.copy()
     parts = list(score.parts)
+    ornaments = score.ornaments
     for index, row in _rows(marks, "instrument"):
         source = _part(score, marks, index, str(row["part"]))
         program = _program(marks, index, row)
@@ -174,8 +175,13 @@ def _instruments(score: Score, marks: Marks, staves: NDArray[np.int16] | None) -
                               solo=parts[source].solo))  # fmt: skip
         elif program is not None:
             parts[target] = replace(parts[target], program=program)
+        moved = {(float(note["beat"]), int(note["pitch"])) for note in notes[chosen]}
+        ornaments = tuple(
+            replace(item, part=target) if item.part == source and (item.beat, item.pitch) in moved else item
+            for item in ornaments
+        )
         notes["part"][chosen] = target
-    return replace(score, notes=notes, parts=tuple(parts))
+    return replace(score, notes=notes, parts=tuple(parts), ornaments=ornaments)
 
 
 def _part(score: Score, marks: Marks, index: int, wanted: str) -> int:
@@ -257,7 +263,10 @@ def cut(score: Score, start: float, end: float) -> Score:
         Jump(moved(item.from_beat), moved(item.to_beat)) for item in score.jumps
         if not start < item.from_beat < end and not start < item.to_beat < end
     )  # fmt: skip
+    ornaments = tuple(
+        replace(item, beat=moved(item.beat)) for item in score.ornaments if not start - 1e-9 <= item.beat < end - 1e-9
+    )
     if not len(notes) or not bars:
         raise MarksError(f"The cut from beat {start:g} to {end:g} leaves nothing of {score.title!r}.")
     return replace(score, notes=notes, bars=tuple(bars), tempi=tuple(tempi.values()), fermatas=fermatas,
-                   passages=passages, jumps=jumps)  # fmt: skip
+                   passages=passages, jumps=jumps, ornaments=ornaments)  # fmt: skip

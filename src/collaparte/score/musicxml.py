@@ -1,4 +1,4 @@
-"""What partitura leaves out of MusicXML: instruments, octave transposition, metronomes, cue and unpitched notes.
+"""What partitura leaves out of MusicXML: instruments, octave transposition, metronomes, cue and unpitched notes, signs.
 
 Positions are divisions, counted exactly as partitura counts them (a bar is as long as its furthest voice), so that
 places agree; notes are named by their order in the part, partitura's ``doc_order``.
@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collaparte.errors import UnreadableScore
+from collaparte.score.ornaments import SIGNS, BarOfAccidentals, Sign
 from collaparte.score.tempo_words import quarters_per_minute
 
 MAX_BYTES = 200_000_000  # unpacked; a Mahler symphony is a quarter of it
 MAX_RATIO = 400  # unpacked to packed; real scores stay under 60
+_ACCIDENTALS = {"sharp": 1, "flat": -1, "natural": 0, "double-sharp": 2, "sharp-sharp": 2, "flat-flat": -2,
+                "natural-sharp": 1, "natural-flat": -1}  # fmt: skip
+_FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Extra:
     words: list[tuple[int, str]] = field(default_factory=list)  # divisions, text of a direction
     cues: set[int | None] = field(default_factory=set)
     unpitched: dict[int | None, int] = field(default_factory=dict)
+    signs: dict[int | None, tuple[Sign, ...]] = field(default_factory=dict)
 
     def transposition(self, place: int, staff: int) -> int:
         """Semitones from written to sounding at ``place`` (divisions)."""
@@ -105,19 +110,42 @@ def _number(element: Any, path: str) -> int | None:
 
 
 def check(xml: bytes, name: str) -> None:
-    """Raises UnreadableScore when ``xml`` is not whole, partwise MusicXML."""
+    """Raises UnreadableScore when ``xml`` is not whole MusicXML with at least one part."""
     from lxml import etree
 
     try:
         root = etree.fromstring(xml, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise UnreadableScore(f"{name} is damaged or cut short as MusicXML: {error}.") from None
-    if root.tag == "score-timewise":
-        raise UnreadableScore(f"{name} is timewise MusicXML, which is rare; export it as partwise MusicXML.")
-    if root.tag != "score-partwise":
+    if root.tag not in ("score-partwise", "score-timewise"):
         raise UnreadableScore(f"{name} is XML, but not MusicXML: it begins with <{root.tag}>.")
-    if root.find("part") is None:
+    if root.find("part" if root.tag == "score-partwise" else "measure/part") is None:
         raise UnreadableScore(f"{name} is MusicXML without a single part.")
+
+
+def partwise(xml: bytes) -> bytes:
+    """The same score with each part's bars together; timewise MusicXML holds the parts of each bar together."""
+    from lxml import etree
+
+    if b"<score-timewise" not in xml[:4096]:
+        return xml
+    root = etree.fromstring(xml, _parser())
+    if root.tag != "score-timewise":
+        return xml
+    score = etree.Element("score-partwise", dict(root.attrib))
+    parts = {str(declared.get("id")): etree.Element("part", {"id": str(declared.get("id"))})
+             for declared in root.iterfind("part-list/score-part")}  # fmt: skip
+    for item in root:
+        if item.tag != "measure":
+            score.append(item)
+            continue
+        for part in item.iterfind("part"):
+            name = str(part.get("id"))
+            bar = etree.SubElement(parts.setdefault(name, etree.Element("part", {"id": name})), "measure",
+                                   dict(item.attrib))  # fmt: skip
+            bar.extend(list(part))
+    score.extend([part for part in parts.values() if len(part)])
+    return bytes(etree.tostring(score, xml_declaration=True, encoding="UTF-8"))
 
 
 def extras_of(xml: bytes) -> list[Extra]:
@@ -157,8 +185,10 @@ def _declared(declared: Any) -> tuple[Extra, dict[str, int]]:
 def _walk(part: Any, extra: Extra, drums: dict[str, int]) -> None:
     """One pass through a part, counting divisions as partitura does."""
     position = order = 0
+    accidentals = BarOfAccidentals()
     for measure in part.iterfind("measure"):
         start = furthest = position
+        accidentals.begin()
         for item in measure:
             if item.tag == "note":
                 length = _number(item, "duration") or 0
@@ -166,6 +196,7 @@ def _walk(part: Any, extra: Extra, drums: dict[str, int]) -> None:
                     position += length
                 furthest = max(furthest, position)
                 _note(item, order, extra, drums)
+                _signs(item, order, extra, accidentals)
                 order += 1
             elif item.tag == "backup":
                 position = max(position - (_number(item, "duration") or 0), start)
@@ -175,6 +206,8 @@ def _walk(part: Any, extra: Extra, drums: dict[str, int]) -> None:
                 furthest = max(furthest, position)
             elif item.tag == "attributes":
                 _transpose(item, position, extra)
+                fifths = _number(item, "key/fifths")
+                accidentals.fifths = accidentals.fifths if fifths is None else fifths
             elif item.tag == "direction":
                 _words(item, position, extra)
                 _metronome(item, position, extra)
@@ -189,6 +222,40 @@ def _note(item: Any, order: int, extra: Extra, drums: dict[str, int]) -> None:
         key = drums.get(instrument.get("id", "")) if instrument is not None else None
         if key is not None:
             extra.unpitched[order] = key
+
+
+def _signs(item: Any, order: int, extra: Extra, accidentals: BarOfAccidentals) -> None:
+    """The ornament signs over one note, and what it does to the accidentals of its bar."""
+    step, octave = str(item.findtext("pitch/step") or "").strip(), _number(item, "pitch/octave")
+    if step not in tuple("CDEFGAB") or octave is None:
+        return
+    alter = _number(item, "pitch/alter") or 0
+    accidentals.meet(step, octave, alter)
+    found = []
+    for signs in item.iterfind("notations/ornaments"):
+        printed: dict[str, int] = {}
+        for mark in signs.iterfind("accidental-mark"):
+            value = _ACCIDENTALS.get(str(mark.text).strip())
+            downward = signs.find("mordent") is not None or signs.find("inverted-turn") is not None
+            if value is not None:
+                printed[mark.get("placement") or ("below" if downward else "above")] = value
+        for sign in signs:
+            if sign.tag in SIGNS:
+                above = accidentals.neighbour(step, octave, alter, 1, printed.get("above"))
+                below = accidentals.neighbour(step, octave, alter, -1, printed.get("below"))
+                found.append(Sign(str(sign.tag), above, below, _stroke(item, sign)))
+    if item.find("notations/arpeggiate") is not None:
+        found.append(Sign("arpeggiate"))
+    if found:
+        extra.signs[order] = tuple(dict.fromkeys(found))
+
+
+def _stroke(item: Any, sign: Any) -> float:
+    """The quarters of one stroke of a measured tremolo on one note; 0.0 for every other sign."""
+    marks = str(sign.text or "").strip()
+    if sign.tag != "tremolo" or sign.get("type", "single") != "single" or marks not in ("1", "2"):
+        return 0.0  # three strokes and more are "as fast as you can"
+    return float(0.5 ** (int(marks) + _FLAGS.get(str(item.findtext("type")).strip(), 0)))
 
 
 def _transpose(attributes: Any, place: int, extra: Extra) -> None:

@@ -5,8 +5,9 @@ Conventions
 A beat is a quarter note of the performed (unfolded) score minus its earliest quarter: the first note or bar of any
 part is at beat 0.0, a pick-up is never negative. Pitches sound (transposing instruments are already moved). Tied
 notes are one note. Grace notes have ``kind`` GRACE, zero or tiny duration, and the beat of the note they decorate;
-realised ornaments (the little notes a trill or turn stands for) ORNAMENT; only notes of ``kind`` NOTE are required
-of the soloist. Rows are sorted by (beat, pitch, part). Arrays are read-only.
+realised ornaments (the little notes a trill or turn stands for, within the length of their main note, whose id they
+carry with "~1", "~2" ... behind it) ORNAMENT; cue notes (small print of another part, or another reading) CUE. Only
+notes of ``kind`` NOTE are required of the soloist. Rows are sorted by (beat, pitch, part). Arrays are read-only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from collaparte.errors import PartNotFound, ScoreError
 
-NOTE, GRACE, ORNAMENT = 0, 1, 2
+NOTE, GRACE, ORNAMENT, CUE = 0, 1, 2, 3
 
 LONG_REST_BEATS = 4.0  # quarters: from here on a rest of the soloist is the orchestra's
 
@@ -35,10 +36,18 @@ NOTE_FIELDS = np.dtype(
         ("pitch", "i2"),  # MIDI number, sounding
         ("part", "i2"),  # index into Score.parts
         ("velocity", "u1"),  # from dynamics, hairpins and accents; 64 where the page says nothing
-        ("kind", "u1"),  # NOTE, GRACE or ORNAMENT
+        ("kind", "u1"),  # NOTE, GRACE, ORNAMENT or CUE
         ("written_beat", "f8"),  # the same place in the written (folded) score: equal on every pass of a repeat
         ("passing", "i2"),  # which pass through that place this is, from 1
         ("id", "U32"),  # the note's id in the file, with the pass appended as partitura does ("n12-1")
+    ]
+)
+
+WRITTEN_FIELDS = np.dtype(
+    [
+        ("part", "i2"),  # index into Score.parts
+        ("beat", "f8"),  # written quarters, as ``written_beat`` above
+        ("pitch", "i2"),
     ]
 )
 
@@ -85,12 +94,32 @@ class TempoMark:
 class Fermata:
     """The music rests on ``beat`` (the onset of the held note or rest); nothing later sounds until it is released.
 
-    ``release``: by the next solo onset, the soloist's note-off, the pedal, or after ``length_beats``.
+    ``release``: by the next solo onset, the soloist's note-off, the pedal, or after ``length_beats``. ``printed``: the
+    release is nobody's choice but follows from the notes, and is worked out again when another part is the soloist's.
     """
 
     beat: float
     release: Release = "onset"
     length_beats: float | None = None
+    printed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ornament:
+    """A sign over the note of ``part`` (index into Score.parts) at ``beat`` with ``pitch``.
+
+    ``sign`` is MusicXML's name: trill-mark, mordent, inverted-mordent, turn, inverted-turn, delayed-turn,
+    delayed-inverted-turn, tremolo, arpeggiate. The note itself is an ordinary row, required as ever. What the sign
+    adds stands among the rows as ORNAMENT: a follower that expects those pitches from ``beat`` until the note ends
+    and requires none of them has all it needs, for the player's own trill is faster or slower than ours. Without
+    rows are arpeggiate (the chord's notes come one after the other, usually from below) and a tremolo that is
+    unmeasured or between two notes (the note itself comes again and again).
+    """
+
+    beat: float
+    part: int
+    pitch: int
+    sign: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +147,14 @@ class Jump:
     to_beat: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
-    """One performed score, never changed. Build it with ``read_score`` or, in tests, ``Score.from_notes``."""
+    """One performed score, never changed. Build it with ``read_score`` or, in tests, ``Score.from_notes``.
+
+    ``written`` (m,) of WRITTEN_FIELDS is every required note on the paper, played or not (a first ending, when the
+    repeat is left out; what a mark cuts); left out, it is what ``notes`` say of it. Two scores are equal only when
+    they are one object; compare ``digest`` for the solo part, ``np.array_equal`` for notes.
+    """
 
     title: str
     notes: NDArray[np.void]  # (n,) of NOTE_FIELDS
@@ -131,12 +165,17 @@ class Score:
     passages: tuple[Passage, ...] = ()
     jumps: tuple[Jump, ...] = ()
     warnings: tuple[str, ...] = ()
+    ornaments: tuple[Ornament, ...] = ()
+    written: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, WRITTEN_FIELDS))
 
     def __post_init__(self) -> None:
         notes = np.array(self.notes, dtype=NOTE_FIELDS)
         notes = notes[np.lexsort((notes["part"], notes["pitch"], notes["beat"]))]
         notes.setflags(write=False)
         object.__setattr__(self, "notes", notes)
+        written = np.array(self.written, dtype=WRITTEN_FIELDS) if len(self.written) else _written_of(notes)
+        written.setflags(write=False)
+        object.__setattr__(self, "written", written)
         if len(notes) and notes["part"].max(initial=0) >= len(self.parts):
             raise ScoreError(f"a note names part {notes['part'].max()}, but there are {len(self.parts)} parts")
 
@@ -169,13 +208,21 @@ class Score:
 
     @cached_property
     def solo(self) -> NDArray[np.void]:
-        """The soloist's notes, grace notes and ornaments among them."""
-        return self._rows([index for index, part in enumerate(self.parts) if part.solo])
+        """The soloist's notes, grace notes and ornaments among them; cue notes, which may be played, as ornaments."""
+        rows: NDArray[np.void] = self._rows([index for index, part in enumerate(self.parts) if part.solo])
+        if np.any(rows["kind"] == CUE):
+            rows = rows.copy()
+            rows["kind"][rows["kind"] == CUE] = ORNAMENT
+            rows.setflags(write=False)
+        return rows
 
     @cached_property
     def orchestra(self) -> NDArray[np.void]:
-        """Everybody else's notes."""
-        return self._rows([index for index, part in enumerate(self.parts) if not part.solo])
+        """Everybody else's notes; cue notes are for reading and are not among them."""
+        everybody = self._rows([index for index, part in enumerate(self.parts) if not part.solo])
+        rows: NDArray[np.void] = everybody[everybody["kind"] != CUE]
+        rows.setflags(write=False)
+        return rows
 
     def _rows(self, indices: list[int]) -> NDArray[np.void]:
         rows = self.notes[np.isin(self.notes["part"], indices)]
@@ -228,10 +275,15 @@ class Score:
 
     @cached_property
     def digest(self) -> str:
-        """Names the solo part's notes (written place, pitch), whatever the repeats taken: memory is keyed by it."""
-        rows = self.solo[self.solo["kind"] == NOTE]
+        """Names the solo part as written (place and pitch of its notes): memory is keyed by it.
+
+        The same whatever repeats are taken, bars cut and instruments renamed by marks.
+        """
+        solo = [index for index, part in enumerate(self.parts) if part.solo]
+        made = [index for index in solo if index not in self.written["part"]]  # a part that marks have made
+        rows = np.concatenate([self.written[np.isin(self.written["part"], solo)], _written_of(self._rows(made))])
         keys = np.unique(
-            np.stack([np.round(rows["written_beat"] * 960).astype(np.int64), rows["pitch"].astype(np.int64)], axis=1),
+            np.stack([np.round(rows["beat"] * 960).astype(np.int64), rows["pitch"].astype(np.int64)], axis=1),
             axis=0,
         )
         return hashlib.sha256(keys.tobytes()).hexdigest()[:16]
@@ -291,7 +343,17 @@ class Score:
             Part(part.name, part.number, part.program, part.percussion, index in chosen)
             for index, part in enumerate(self.parts)
         )
-        return replace(self, parts=parts)
+        page = replace(self, parts=parts)
+        return replace(page, fermatas=tuple(page._released(fermata) for fermata in self.fermatas))
+
+    def _released(self, fermata: Fermata) -> Fermata:
+        """Printed: released by the soloist's onset where that is among the next to sound, else by note-off."""
+        if not fermata.printed:
+            return fermata
+        onsets = np.unique(self.notes["beat"][self.notes["kind"] == NOTE])
+        following = onsets[onsets > fermata.beat + 1e-9]
+        among = len(following) > 0 and bool(np.any(np.abs(self.solo_onsets - following[0]) < 1e-9))
+        return replace(fermata, release="onset" if among else "note_off")
 
     def _part_index(self, wanted: str) -> int:
         names = [part.name for part in self.parts]
@@ -304,3 +366,11 @@ class Score:
         listed = ", ".join(f"{part.number} {part.name}" for part in self.parts)
         trouble = "is not in this score" if not near else "could be several"
         raise PartNotFound(f"Part {wanted!r} {trouble}. Its parts are: {listed}. Choose with --solo NAME or NUMBER.")
+
+
+def _written_of(notes: NDArray[np.void]) -> NDArray[np.void]:
+    """The required ones of performed ``notes`` as rows of WRITTEN_FIELDS."""
+    required = notes[notes["kind"] == NOTE]
+    rows = np.zeros(len(required), dtype=WRITTEN_FIELDS)
+    rows["part"], rows["beat"], rows["pitch"] = required["part"], required["written_beat"], required["pitch"]
+    return rows

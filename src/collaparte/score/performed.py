@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import ScoreError, TimelineMismatch, UnreadableScore
 from collaparte.score.instruments import program_of
-from collaparte.score.page import GRACE, NOTE_FIELDS, Bar, Fermata, Jump, Part, Score, TempoMark
+from collaparte.score.ornaments import realise
+from collaparte.score.page import (
+    NOTE,
+    NOTE_FIELDS,
+    ORNAMENT,
+    WRITTEN_FIELDS,
+    Bar,
+    Fermata,
+    Jump,
+    Ornament,
+    Part,
+    Score,
+    TempoMark,
+)
 from collaparte.score.sheet import (
     Section,
     Sheet,
     Sounding,
     Visit,
+    Written,
     lay_bars,
     lay_notes,
     lay_places,
     other_ways,
+    required_notes,
     visits_of,
 )
 from collaparte.score.tempo_words import DEFAULT_PERIOD_S
 
 _Value = TypeVar("_Value")
+
+_Row: TypeAlias = tuple[float, float, int, int, int, int, float, int, str]  # as NOTE_FIELDS
 
 _NEAR_START = 8  # quarters: a first tempo mark this near the beginning holds from the beginning
 
@@ -186,33 +204,44 @@ def _last(table: dict[Fraction, _Value], place: Fraction) -> _Value | None:
 
 
 def _page(played: Sequence[_Played], origin: Fraction) -> tuple[Score, NDArray[np.int16]]:
-    """Assemble the page; ``origin`` is the earliest performed quarter that sounds, beat 0.0."""
+    """Assemble the page; ``origin`` is the earliest performed quarter that sounds, beat 0.0.
+
+    Written beats count from the earliest note on the paper, so that they are the same whatever is repeated.
+    """
+    timeline = _best_timeline(played)
+    tempi, missing = _tempi(played, timeline, origin)
+    paper = min(note.start for one in played for note in one.sheet.notes)
+    ornaments: set[Ornament] = set()
+    written: list[tuple[int, float, int]] = []
     warnings: list[str] = []
     parts: list[Part] = []
     staves: list[int] = []
-    rows: list[tuple[float, float, int, int, int, int, float, int, str]] = []
+    rows: list[_Row] = []
     for one in played:
         first = len(parts)
         parts += _parts(one.sheet, parts)
         prefix = f"{one.name}: " if len(played) > 1 else ""
         warnings += [prefix + text for text in one.sheet.warnings]
         beyond = 0
-        at_zero = next((visit.start + origin - visit.at for visit in one.visits if visit.at <= origin), origin)
+        written += [(first + note.part, float(note.start - paper), note.pitch) for note in required_notes(one.sheet)
+                    if 0 <= note.pitch <= 127]  # fmt: skip
         for note in one.notes:
             source = note.source
             if not 0 <= source.pitch <= 127:
                 beyond += 1
                 continue
-            staves.append(source.staff)
-            rows.append((float(note.at - origin), float(max(note.length, Fraction(0))), source.pitch,
-                         first + source.part, source.velocity, note.kind, float(note.written - at_zero),
-                         note.passing, note.id[:32]))  # fmt: skip
+            beat, part = float(note.at - origin), first + source.part
+            row = (beat, float(max(note.length, Fraction(0))), source.pitch, part, source.velocity, note.kind,
+                   float(note.written - paper), note.passing, note.id[:32])  # fmt: skip
+            rows.append(row)
+            if source.signs and note.kind == NOTE:
+                ornaments |= {Ornament(beat, part, source.pitch, sign.name) for sign in source.signs}
+                rows += _little_notes(row, source, _period_at(tempi, beat))
+            staves += [source.staff] * (len(rows) - len(staves))
         if beyond:
             warnings.append(f"{prefix}{beyond} notes outside MIDI's range 0..127 were left out")
-    timeline = _best_timeline(played)
     end = max(note.at + note.length for one in played for note in one.notes)
     bars = _bars(timeline, origin, end if timeline.sheet.played_out else origin)
-    tempi, missing = _tempi(played, timeline, origin)
     if missing:
         warnings.append("no tempo is given: 100 quarters a minute is assumed")
     jumps = tuple(
@@ -222,8 +251,24 @@ def _page(played: Sequence[_Played], origin: Fraction) -> tuple[Score, NDArray[n
     notes = np.array(rows, dtype=NOTE_FIELDS)
     order = np.lexsort((notes["part"], notes["pitch"], notes["beat"]))  # the page's own order
     fermatas = _fermatas(played, notes, origin)
-    score = Score(title, notes[order], tuple(parts), bars, tempi, fermatas, (), jumps, tuple(warnings))
+    score = Score(title, notes[order], tuple(parts), bars, tempi, fermatas, (), jumps, tuple(warnings),
+                  tuple(sorted(ornaments, key=astuple)), np.array(written, dtype=WRITTEN_FIELDS))  # fmt: skip
     return score, np.array(staves, dtype=np.int16)[order]
+
+
+def _little_notes(main: _Row, source: Written, beat_period_s: float) -> list[_Row]:
+    """The rows that the first sign over a note which asks for notes stands for."""
+    beat, length, pitch, part, velocity, _, written, passing, name = main
+    little = next(filter(None, (realise(sign, pitch, length, beat_period_s) for sign in source.signs)), [])
+    return [
+        (beat + offset, each, other, part, max(velocity - 6, 1), ORNAMENT, written + offset, passing,
+         f"{name[:27]}~{number}")
+        for number, (offset, each, other) in enumerate(little, 1) if 0 <= other <= 127
+    ]  # fmt: skip
+
+
+def _period_at(tempi: Sequence[TempoMark], beat: float) -> float:
+    return tempi[max(bisect_right(tempi, beat, key=lambda mark: mark.beat) - 1, 0)].beat_period_s
 
 
 def _best_timeline(played: Sequence[_Played]) -> _Played:
@@ -300,7 +345,7 @@ def _fermatas(played: Sequence[_Played], notes: NDArray[np.void], origin: Fracti
     Where other voices still move under a held note, the music rests on the last of them; so one hold that is printed
     over a long note here and a short one there is one fermata. Its release is settled when the soloist is known.
     """
-    onsets = np.unique(notes["beat"][notes["kind"] != GRACE]) if len(notes) else np.zeros(0)
+    onsets = np.unique(notes["beat"][notes["kind"] == NOTE]) if len(notes) else np.zeros(0)
     beats: set[float] = set()
     for one in played:
         lengths = {mark.start: mark.length for mark in sorted(one.sheet.fermatas, key=lambda mark: mark.length)}
@@ -308,16 +353,4 @@ def _fermatas(played: Sequence[_Played], notes: NDArray[np.void], origin: Fracti
             start, end = float(at - origin), float(at + lengths[written] - origin)
             moving = onsets[(onsets >= start - 1e-9) & (onsets < end - 1e-9)]
             beats.add(float(moving[-1]) if len(moving) else start)
-    return tuple(Fermata(beat) for beat in sorted(beats) if beat >= 0)
-
-
-def with_releases(score: Score) -> Score:
-    """Each fermata's release: by the soloist's next onset where they are among the next to sound, else note-off."""
-    onsets = np.unique(score.notes["beat"][score.notes["kind"] != GRACE])
-    solo = score.solo_onsets
-    settled = []
-    for fermata in score.fermatas:
-        following = onsets[onsets > fermata.beat + 1e-9]
-        with_solo = len(following) and bool(np.any(np.abs(solo - following[0]) < 1e-9))
-        settled.append(replace(fermata, release="onset" if with_solo else "note_off"))
-    return replace(score, fermatas=tuple(settled))
+    return tuple(Fermata(beat, "note_off", printed=True) for beat in sorted(beats) if beat >= 0)

@@ -13,10 +13,10 @@ from collaparte.score.marked import apply_marks
 from collaparte.score.marks import find_marks, read_marks
 from collaparte.score.midi import read_midi
 from collaparte.score.page import Score
-from collaparte.score.performed import perform, with_releases
+from collaparte.score.performed import perform
 from collaparte.score.sheet import Sheet
 
-READER = 4  # raised whenever the same file would give another page
+READER = 5  # raised whenever the same file would give another page
 MAX_FILE_BYTES = 100_000_000
 
 Progress = Callable[[float, str], None]
@@ -71,7 +71,6 @@ def read_score(
         score, staves, first_parts = kept
     tell(1.0, "read")
     score = choose_solo(score, solo, first_parts if len(files) > 1 else 0, choose)
-    score = with_releases(score)
     found = Path(marks) if marks is not None else find_marks(files[0])
     return apply_marks(score, read_marks(found), staves) if found is not None else score
 
@@ -148,6 +147,7 @@ def read_sheet(file: Path, data: bytes) -> Sheet:
         if kind == "musicxml":
             xml = musicxml.unzip(data, file.name) if data[:2] == b"PK" else data
             musicxml.check(xml, file.name)
+            xml = musicxml.partwise(xml)
         sheet = read_engraved(file, kind, xml, file.name)
     if not sheet.notes:
         raise UnreadableScore(f"There is not one note in {file.name}.")

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from collaparte.score.ornaments import Sign
 from collaparte.score.page import NOTE
 
 
@@ -33,6 +34,7 @@ class Written:
     velocity: int = 64
     tied_to: int | None = None
     staff: int = 0  # in its part, from 1; 0 where the file knows no staves
+    signs: tuple[Sign, ...] = ()
 
 
 @dataclass(slots=True)
@@ -170,6 +172,24 @@ def lay_notes(sheet: Sheet, visits: Sequence[Visit]) -> list[Sounding]:
             if note.tied_to is not None:
                 awaiting[note.tied_to] = held
     return laid
+
+
+def required_notes(sheet: Sheet) -> list[Written]:
+    """The notes on the paper that somebody must play: a tie chain once, whatever the repeats do with it."""
+    tied = {note.tied_to for note in sheet.notes if note.tied_to is not None}
+    found = []
+    for index, head in enumerate(sheet.notes):
+        if index in tied:
+            continue
+        note, kind = head, head.kind
+        while note.tied_to is not None:  # ties lead forward, but for damaged files
+            follower = sheet.notes[note.tied_to]
+            if follower.start <= note.start and note is not head:
+                break
+            note, kind = follower, min(kind, follower.kind)
+        if kind == NOTE:
+            found.append(head)
+    return found
 
 
 def _runs_on(visits: Sequence[Visit], visit: Visit) -> bool:
