@@ -19,6 +19,7 @@ COMMANDS = {
         "Play a score through with a recorded or simulated soloist, faster than real time.",
     ),
     "play": ("collaparte.cli.play:play", "Play with the orchestra, live, from a MIDI instrument."),
+    "studio": ("collaparte.cli.studio:studio", "Open the studio in a browser: library, score, rehearsal, review."),
     "measure": (
         "collaparte.cli.measure:measure",
         "Measure takes: asynchrony, prediction, following, smoothness; side by side when there are several.",
@@ -38,6 +39,7 @@ COMMANDS = {
         "collaparte.cli.evaluate:evaluate",
         "Measure this package against ground truth, and against its peers.",
     ),
+    "train": ("collaparte.cli.train:train", "Train the agent: corpora in, a policy out."),
     "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
 }
 """Every command: where it is, and its summary. The order is the order of the help."""

@@ -1,0 +1,278 @@
+"""The addresses of the studio.
+
+    GET  /, /assets/...                         the page
+    GET  /api/library                           pieces, with takes counted
+    POST /api/library?name=song.mxl             add a score (the body is the file)
+    POST /api/library/ID/accompaniment?name=..  add the orchestra's file of a pair
+    GET, POST, DELETE /api/library/ID           look it over; choose the solo part or rename; remove
+    GET  /api/library/ID/pages?layout=&view=    how many pages are engraved so far; the map when all are
+    GET  /api/library/ID/pages/LAYOUT/VIEW/N    one page, as SVG
+    GET  /api/devices                           MIDI ports, whether there is a synthesiser and a loudspeaker
+    GET, POST, DELETE /api/rehearsal            what goes on; begin; end
+    GET  /api/takes, /api/takes/NAME            takes; one looked at
+    GET  /api/takes/NAME/export/KIND            jsonl, csv, midi, wav (what=both, solo, orchestra)
+    DELETE /api/takes/NAME                      delete and forget
+    web socket /api/stand                       the engine's values as they come; commands and Web MIDI back
+
+Errors are JSON: {"error": "what was wrong, where, and what to do next"}.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from collaparte.errors import CollaparteError, MissingExtra, TakeError
+from collaparte.studio.library import MOST_BYTES, Entry
+from collaparte.studio.review import review, row
+from collaparte.studio.safety import Door, Guard
+from collaparte.studio.stage import Stage
+
+try:
+    from starlette.applications import Starlette
+    from starlette.background import BackgroundTask
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, JSONResponse, Response
+    from starlette.routing import Mount, Route, WebSocketRoute
+    from starlette.staticfiles import StaticFiles
+except ImportError as error:
+    raise MissingExtra("The studio needs its server: pip install 'collaparte[studio]'") from error
+
+from collaparte.studio.socket import stand
+
+PAGE = Path(__file__).parent / "page"
+MOST_JSON_BYTES = 64_000
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(stage: Stage, door: Door) -> Any:
+    """The whole application, guarded."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> Any:
+        yield
+        await run_in_threadpool(stage.close)
+
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/api/library", _list, methods=["GET"]),
+            Route("/api/library", _add, methods=["POST"]),
+            Route("/api/library/{id}", _piece, methods=["GET", "POST", "DELETE"]),
+            Route("/api/library/{id}/accompaniment", _accompaniment, methods=["POST"]),
+            Route("/api/library/{id}/pages", _pages),
+            Route("/api/library/{id}/pages/{layout}/{view}/{number:int}", _svg),
+            Route("/api/devices", _devices),
+            Route("/api/rehearsal", _rehearsal, methods=["GET", "POST", "DELETE"]),
+            Route("/api/takes", _takes),
+            Route("/api/takes/{name}", _take, methods=["GET", "DELETE"]),
+            Route("/api/takes/{name}/export/{kind}", _export),
+            WebSocketRoute("/api/stand", stand),
+            Mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False)),
+        ],
+        exception_handlers={CollaparteError: _say, HTTPException: _say_http},
+        lifespan=lifespan,
+    )
+    app.state.stage = stage
+    return Guard(app, door)
+
+
+def _stage(request: Request) -> Stage:
+    stage: Stage = request.app.state.stage
+    return stage
+
+
+async def _say(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error), "kind": type(error).__name__}, status_code=422)
+
+
+async def _say_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, status_code=error.status_code)
+
+
+async def body_of(request: Request, most_bytes: int) -> bytes:
+    """The request's body, read no further than ``most_bytes``. Raises HTTPException 413."""
+    declared = request.headers.get("content-length", "0")
+    body = bytearray()
+    if not declared.isdigit() or int(declared) <= most_bytes:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most_bytes:
+                break
+        else:
+            return bytes(body)
+    raise HTTPException(413, f"Too large: at most {most_bytes / 1e6:g} MB are taken.")
+
+
+async def json_of(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object. Only application/json is taken: no form of another site can send it."""
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise HTTPException(415, "Send application/json.")
+    try:
+        found = json.loads(await body_of(request, MOST_JSON_BYTES) or b"{}")
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise HTTPException(400, "The body is not a JSON object.")
+    return found
+
+
+async def _page(request: Request) -> Response:
+    if not (PAGE / "index.html").exists():
+        raise HTTPException(500, "The page was not built: run npm run build in the folder studio.")
+    return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"})
+
+
+# -- library -------------------------------------------------------------------------------------------------------
+
+
+def _plain(entry: Entry, stage: Stage) -> dict[str, Any]:
+    takes = [take for take in stage.shelf.list() if entry.digest and take.digest == entry.digest]
+    description = entry.description
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "shipped": entry.shipped,
+        "pair": entry.accompaniment is not None,
+        "solo": list(entry.solo),
+        "suggested": list(entry.suggested),
+        "description": description or None,
+        "engraves": not entry.file.endswith(".mid"),
+        "takes": len(takes),
+        "last_played": max((take.started or "" for take in takes), default="") or None,
+    }
+
+
+async def _list(request: Request) -> Response:
+    stage = _stage(request)
+
+    def rows() -> list[dict[str, Any]]:
+        found = [_plain(entry, stage) for entry in stage.library.list()]
+        for item in found:
+            item.pop("description")
+        return found
+
+    return JSONResponse(await run_in_threadpool(rows))
+
+
+def _name(request: Request) -> str:
+    return request.query_params.get("name", "")[:400]
+
+
+async def _add(request: Request) -> Response:
+    stage = _stage(request)
+    data = await body_of(request, MOST_BYTES)
+    entry = await run_in_threadpool(stage.library.add, _name(request), data)
+    return JSONResponse(await run_in_threadpool(_plain, entry, stage), status_code=201)
+
+
+async def _accompaniment(request: Request) -> Response:
+    stage = _stage(request)
+    data = await body_of(request, MOST_BYTES)
+    entry = await run_in_threadpool(stage.library.add_accompaniment, request.path_params["id"], _name(request), data)
+    return JSONResponse(await run_in_threadpool(_plain, entry, stage), status_code=201)
+
+
+async def _piece(request: Request) -> Response:
+    stage, piece = _stage(request), request.path_params["id"]
+    if request.method == "DELETE":
+        await run_in_threadpool(stage.library.remove, piece)
+        return JSONResponse({})
+    if request.method == "POST":
+        wanted = await json_of(request)
+        if isinstance(wanted.get("name"), str):
+            await run_in_threadpool(stage.library.rename, piece, wanted["name"])
+        if isinstance(wanted.get("solo"), list):
+            stage.forget_pages(piece)
+            await run_in_threadpool(stage.library.choose, piece, [str(part) for part in wanted["solo"]][:200])
+    entry = await run_in_threadpool(stage.library.described, piece)
+    return JSONResponse(await run_in_threadpool(_plain, entry, stage))
+
+
+async def _pages(request: Request) -> Response:
+    asked = request.query_params
+    entry = await run_in_threadpool(_stage(request).library.described, request.path_params["id"])
+    progress = await run_in_threadpool(
+        _stage(request).pages, entry, asked.get("layout", "wide"), asked.get("view", "full")
+    )
+    return JSONResponse(progress)
+
+
+async def _svg(request: Request) -> Response:
+    values = request.path_params
+    stage = _stage(request)
+    entry = await run_in_threadpool(stage.library.entry, values["id"])
+    path = stage.page_path(entry, values["layout"], values["view"], values["number"])
+    if not path.exists():
+        raise HTTPException(404, "This page is not engraved (yet).")
+    return FileResponse(path, media_type="image/svg+xml", headers={"cache-control": "no-cache"})
+
+
+# -- rehearsal -----------------------------------------------------------------------------------------------------
+
+
+async def _devices(request: Request) -> Response:
+    return JSONResponse(await run_in_threadpool(_stage(request).devices))
+
+
+async def _rehearsal(request: Request) -> Response:
+    stage = _stage(request)
+    if request.method == "POST":
+        wanted = await json_of(request)
+        await run_in_threadpool(stage.begin, wanted)
+    elif request.method == "DELETE":
+        await run_in_threadpool(stage.end)
+    return JSONResponse(stage.snapshot())
+
+
+# -- takes ---------------------------------------------------------------------------------------------------------
+
+
+async def _takes(request: Request) -> Response:
+    shelf = _stage(request).shelf
+    kept = await run_in_threadpool(shelf.list, request.query_params.get("piece"))
+    return JSONResponse([row(take) for take in reversed(kept)])
+
+
+async def _take(request: Request) -> Response:
+    stage, name = _stage(request), request.path_params["name"]
+    if request.method == "DELETE":
+        if name == (stage.snapshot().get("playing_take")):
+            raise TakeError("This take is being played. Stop first.")
+        kept = await run_in_threadpool(stage.shelf.delete, name)
+        return JSONResponse({"deleted": kept.name})
+    return JSONResponse(await run_in_threadpool(review, stage.shelf, name))
+
+
+MEDIA = {"jsonl": ("jsonl", "application/jsonl"), "csv": ("csv", "text/csv"), "midi": ("mid", "audio/midi"),
+         "wav": ("wav", "audio/wav")}  # fmt: skip
+
+
+async def _export(request: Request) -> Response:
+    stage, name, kind = _stage(request), request.path_params["name"], request.path_params["kind"]
+    what = request.query_params.get("what", "both")
+    if kind not in MEDIA or what not in ("both", "solo", "orchestra"):
+        raise HTTPException(404, f"A take is exported as {', '.join(MEDIA)}.")
+    ending, media = MEDIA[kind]
+    folder = tempfile.TemporaryDirectory(prefix="collaparte-")
+    path = Path(folder.name) / f"take.{ending}"
+    try:
+        kept = await run_in_threadpool(stage.export, name, kind, what, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    inline = request.query_params.get("listen") is not None
+    return FileResponse(
+        path,
+        media_type=media,
+        filename=f"{kept.name}.{ending}",
+        content_disposition_type="inline" if inline else "attachment",
+        background=BackgroundTask(folder.cleanup),
+    )

@@ -1,0 +1,236 @@
+"""The page as pictures, by Verovio: SVG pages, and where every beat and bar of the performance is on them.
+
+Verovio names notes itself where a file gives no names, so its notes are matched with ours by what they are: written
+onset (quarters), sounding pitch, and staff. A staff belongs to the part whose written notes it shares most of. The
+answer speaks in performed beats: a note that is repeated appears at each of its beats under the same name.
+
+The SVG is cleaned before a browser sees it: known drawing elements and attributes only, no styles, no links outward.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from collaparte.errors import MissingExtra, UnreadableScore
+from collaparte.score import Score
+
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+LAYOUTS = {"wide": (2100, 1180), "tall": (1500, 1950)}  # Verovio's units: tenths of a millimetre at scale 100
+SCALE = 45
+GRID = 960  # of a quarter
+
+_ELEMENTS = {
+    "svg", "g", "path", "use", "symbol", "defs", "rect", "polygon", "polyline", "line", "ellipse", "circle", "text",
+    "tspan", "title", "desc",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "viewBox", "version", "id", "class", "transform", "d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "width",
+    "height", "rx", "ry", "cx", "cy", "r", "points", "fill", "fill-opacity", "stroke", "stroke-width",
+    "stroke-linecap", "stroke-linejoin", "stroke-dasharray", "stroke-opacity", "opacity", "text-anchor", "font-size",
+    "font-style", "font-weight", "font-family", "overflow", "color", "textLength", "lengthAdjust",
+}  # fmt: skip
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Write ``folder/1.svg`` and so on; ``tell`` hears ``{"page": n, "pages": total}`` after each.
+
+    ``view`` is "solo" (the soloist's staves alone, where the file allows it) or "full". The answer is also written as
+    ``map.json``: ``beats`` [[performed beat, [names of the soloist's notes], [names of the others]]], ``bars``
+    [[performed beat, name of the bar, number]].
+    """
+    toolkit = _toolkit()
+    width, height = LAYOUTS[layout]
+    toolkit.setOptions(
+        {
+            "pageWidth": width, "pageHeight": height, "scale": SCALE, "pageMarginTop": 60, "pageMarginBottom": 40,
+            "pageMarginLeft": 50, "pageMarginRight": 50, "breaks": "auto", "footer": "none", "header": "none",
+            "svgViewBox": True, "mnumInterval": 1, "expandNever": True, "xmlIdSeed": 1,
+        }
+    )  # fmt: skip
+    _load(toolkit, score, piece, view)
+    pages = int(toolkit.getPageCount())
+    if pages < 1:
+        raise UnreadableScore("This score has no page that can be engraved.")
+    staves: dict[str, int] = {}
+    for page in range(1, pages + 1):
+        svg, found = clean(toolkit.renderToSVG(page))
+        staves |= found
+        (folder / f"{page}.svg").write_text(svg, encoding="utf-8")
+        tell({"page": page, "pages": pages})
+    answer = {"pages": pages, **_places(toolkit, score, staves)}
+    (folder / "map.json").write_text(json.dumps(answer), encoding="utf-8")
+    return answer
+
+
+def _toolkit() -> Any:
+    try:
+        verovio: Any = importlib.import_module("verovio")
+    except ImportError as error:
+        raise MissingExtra("Engraving needs Verovio: pip install 'collaparte[studio]'") from error
+    verovio.enableLog(verovio.LOG_OFF)
+    # Said again, because a library that imported Verovio before us can leave it without its fonts.
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).parent / "data"))
+    return verovio.toolkit()
+
+
+def _load(toolkit: Any, score: Score, piece: Mapping[str, Any], view: str) -> None:
+    path = Path(piece["score"])
+    data = path.read_bytes()
+    if data[:4] in (b"MThd", b"RIFF"):
+        raise UnreadableScore("A MIDI file has no engraving. The stand shows bar numbers instead.")
+    if data[:2] == b"PK":
+        from collaparte.score.musicxml import unzip
+
+        data = unzip(data, path.name)
+    if view == "solo":
+        data = only_parts(data, [part.number for part in score.parts if part.solo]) or data
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if not toolkit.loadData(text):
+        raise UnreadableScore(f"{path.name} cannot be engraved, though it can be played.")
+
+
+def only_parts(data: bytes, numbers: Iterable[int]) -> bytes | None:
+    """A part-wise MusicXML with the parts of these ``numbers`` (from 1) alone; None for any other file."""
+    if b"<score-partwise" not in data[:20_000]:
+        return None
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError:
+        return None
+    listed = root.find("part-list")
+    if listed is None or root.tag != "score-partwise":
+        return None
+    wanted = set(numbers)
+    names = [item.get("id") for item in listed.findall("score-part")]
+    dropped = {name for number, name in enumerate(names, start=1) if number not in wanted}
+    if not dropped or len(dropped) == len(names):
+        return None
+    for item in list(listed):
+        if item.tag == "part-group" or item.get("id") in dropped:
+            listed.remove(item)
+    for part in root.findall("part"):
+        if part.get("id") in dropped:
+            root.remove(part)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def clean(svg: str) -> tuple[str, dict[str, int]]:
+    """The drawing alone, safe to put into a page; and the staff (from 1) of each note in it, by name."""
+    ElementTree.register_namespace("", SVG[1:-1])
+    root = ElementTree.fromstring(svg)
+    staves: dict[str, int] = {}
+    _clean(root, 0, staves)
+    return ElementTree.tostring(root, encoding="unicode"), staves
+
+
+def _clean(element: ElementTree.Element, staff: int, staves: dict[str, int]) -> None:
+    link = element.get(XLINK_HREF) or element.get("href")
+    for name in list(element.attrib):
+        if name not in _ATTRIBUTES or re.search(r"url\s*\(|javascript:", element.attrib[name], re.IGNORECASE):
+            del element.attrib[name]
+    if link and link.startswith("#"):
+        element.set("href", link)
+    count = 0
+    for child in list(element):
+        if not isinstance(child.tag, str) or child.tag.removeprefix(SVG) not in _ELEMENTS:
+            element.remove(child)
+            continue
+        classes = (child.get("class") or "").split()
+        here = staff
+        if "staff" in classes and "measure" in (element.get("class") or "").split():
+            count += 1
+            here = count
+        if "note" in classes and child.get("id"):
+            staves[str(child.get("id"))] = staff
+        _clean(child, here, staves)
+
+
+def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, Any]:
+    """Names of notes and bars at each performed beat."""
+    entries = toolkit.renderToTimemap({"includeMeasures": True, "includeRests": False})
+    entries = entries if isinstance(entries, list) else json.loads(entries)
+    engraved: dict[tuple[int, int], list[str]] = {}  # written onset and pitch -> names
+    bars: dict[int, str] = {}
+    for entry in entries:
+        onset = round(float(entry["qstamp"]) * GRID)
+        if "measureOn" in entry:
+            bars.setdefault(onset, str(entry["measureOn"]))
+        for name in entry.get("on", ()):
+            pitch = toolkit.getMIDIValuesForElement(name)
+            pitch = pitch if isinstance(pitch, dict) else json.loads(pitch)
+            engraved.setdefault((onset, int(pitch["pitch"])), []).append(str(name))
+    parts = _part_of_staff(score, engraved, staves)
+    beats: dict[float, tuple[list[str], list[str]]] = {}
+    for row in score.notes:
+        key = (round(float(row["written_beat"]) * GRID), int(row["pitch"]))
+        solo = score.parts[int(row["part"])].solo
+        mine, others = beats.setdefault(round(float(row["beat"]), 6), ([], []))
+        for name in engraved.get(key, ()):
+            if parts.get(staves.get(name, 0)) == int(row["part"]):
+                (mine if solo else others).append(name)
+    return {
+        "beats": [[beat, sorted(set(mine)), sorted(set(others))] for beat, (mine, others) in sorted(beats.items())],
+        "bars": _bars(score, bars),
+        "end_beat": score.end_beat,
+    }
+
+
+def _part_of_staff(
+    score: Score, engraved: Mapping[tuple[int, int], list[str]], staves: Mapping[str, int]
+) -> dict[int, int]:
+    """Staff (from 1) -> index of its part. Of parts that fit equally well, the first one not above the last staff's."""
+    written = {
+        index: {
+            (round(float(row["written_beat"]) * GRID), int(row["pitch"]))
+            for row in score.notes[score.notes["part"] == index]
+        }
+        for index in range(len(score.parts))
+    }
+    on_staff: dict[int, set[tuple[int, int]]] = {}
+    for key, names in engraved.items():
+        for name in names:
+            on_staff.setdefault(staves.get(name, 0), set()).add(key)
+    found: dict[int, int] = {}
+    last = 0
+    for staff in sorted(on_staff):
+        shares = [len(on_staff[staff] & written[index]) / len(on_staff[staff]) for index in range(len(score.parts))]
+        best = max(shares)
+        if best == 0:
+            continue
+        fitting = [index for index, share in enumerate(shares) if share >= best - 0.02]
+        last = next((index for index in fitting if index >= last), fitting[0])
+        found[staff] = last
+    return found
+
+
+def _bars(score: Score, engraved: Mapping[int, str]) -> list[list[Any]]:
+    """[performed beat, name of the engraved bar, number] of every performed bar that is found on the page."""
+    beats, written = score.notes["beat"], score.notes["written_beat"]
+    onsets = np.array(sorted(engraved), dtype=np.int64)
+    found: list[list[Any]] = []
+    expected = 0.0
+    for bar in score.bars:
+        first = int(np.searchsorted(beats, bar.beat - 1e-6))
+        inside = first < len(beats) and beats[first] < bar.beat + bar.duration_beats - 1e-6
+        start = float(written[first] - (beats[first] - bar.beat)) if inside else expected
+        expected = start + bar.duration_beats
+        if len(onsets):
+            nearest = int(onsets[np.argmin(np.abs(onsets - round(start * GRID)))])
+            if abs(nearest - start * GRID) <= GRID / 8:
+                found.append([bar.beat, engraved[nearest], bar.number])
+    return found
