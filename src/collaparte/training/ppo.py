@@ -222,7 +222,7 @@ class PpoSettings:
     rollout: int = 128
     batch: int = 2048
     epochs: int = 4
-    rate: float = 1.5e-4
+    rate: float = 3e-4
     gamma: float = 0.6
     gae_lambda: float = 0.9
     log_std: float = -3.5

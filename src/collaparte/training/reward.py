@@ -4,9 +4,10 @@
              - JERK   x (|change of log beat period| of the sounded orchestra - the soloist's own)
              - WAIT   x seconds the orchestra stood at the awaited note beyond WAIT_FREE_S, at most 1
 
-``robust(e) = e^2 / (e^2 + s^2) + |e| / 0.25 s``, at most 2, with s = 30 ms: most of the pay is for being within the
-tolerance that a listener allows, a little for not being far off. Jerk is counted beyond what the music asks: a soloist
-who lurches drags everybody along. Onsets nobody played pay nothing.
+``robust(e) = logistic((|e| - 30 ms) / 6 ms) + |e| / 0.25 s``, at most 2: most of the pay is for being within the
+tolerance that a listener allows, a little for not being far off. Inside the tolerance the agent is free to be smooth: a
+pay that also asked for the last millisecond (e^2 / (e^2 + 30 ms^2)) gave up share within 30 ms for the same smoothness.
+Jerk is counted beyond what the music asks: a soloist who lurches drags everybody along. Onsets nobody played pay nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Floats = NDArray[np.float64]
 
 LEAST_INTERVAL_S = 0.010  # as in measure/together.py
 MOST_JERK = 2.0
-TOLERANCE_S = 0.030
+TOLERANCE_S, EDGE_S = 0.030, 0.006
 WAIT_FREE_S = 0.1
 
 
@@ -29,14 +30,15 @@ class Pay:
     """The weights of the three terms."""
 
     sync: float = 1.0
-    jerk: float = 0.5
+    jerk: float = 2.0
     wait: float = 0.2
 
 
 def robust(error_s: Floats) -> Floats:
-    """0 for a perfect prediction, about 1 when far off, at most 2."""
-    square = error_s**2
-    return np.asarray(np.minimum(square / (square + TOLERANCE_S**2) + np.abs(error_s) / 0.25, 2.0))
+    """Near 0 within the tolerance, about 1 beyond it, at most 2."""
+    size = np.abs(error_s)
+    beyond = 1.0 / (1.0 + np.exp(np.clip((TOLERANCE_S - size) / EDGE_S, -50.0, 50.0)))
+    return np.asarray(np.minimum(beyond + size / 0.25, 2.0))
 
 
 def reward(
