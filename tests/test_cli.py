@@ -14,8 +14,9 @@ import click
 import pytest
 
 from collaparte import errors
-from collaparte.cli import COMMANDS, main, program
+from collaparte.cli import main, program
 from collaparte.cli.door import EXIT_CODES, OUR_FAULT, LazyGroup, run
+from collaparte.cli.evaluate import evaluate
 from collaparte.cli.reference import commands
 from collaparte.events import SoloEvent, TakeHeader, to_line
 from collaparte.takes import read_take
@@ -74,12 +75,15 @@ def test_nothing_heavy_is_imported_before_it_is_needed(line: str) -> None:
     assert done.stdout == "" or line.startswith("from")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_table_of_commands_says_what_each_command_says_of_itself(name: str) -> None:
-    command = program.get_command(click.Context(program), name)
+LISTED = [(group, name) for group in (program, evaluate) for name in group.table]
+
+
+@pytest.mark.parametrize(("group", "name"), LISTED, ids=lambda item: item if isinstance(item, str) else "")
+def test_the_table_of_commands_says_what_each_command_says_of_itself(group: LazyGroup, name: str) -> None:
+    command = group.get_command(click.Context(group), name)
     assert command is not None
     assert command.name == name
-    assert (command.help or "").split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
+    assert (command.help or "").split("\n\n")[0].replace("\n", " ") == group.table[name][1]
 
 
 @pytest.mark.parametrize(

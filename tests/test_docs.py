@@ -42,7 +42,14 @@ def parse(line: str, mention: bool = False) -> None:
     while True:
         if mention and not words and not isinstance(command, click.Group):
             return
-        with command.make_context("collaparte", list(words), parent=parent, resilient_parsing=False) as ctx:
+        try:
+            opened = command.make_context("collaparte", list(words), parent=parent)
+        except click.BadParameter as error:
+            missing = isinstance(error, click.MissingParameter)
+            if not missing and error.param is not None and isinstance(error.param.type, click.Path):
+                return  # well said, of a file that is not here
+            raise
+        with opened as ctx:
             if not isinstance(command, click.Group):
                 return
             rest = [*ctx._protected_args, *ctx.args]

@@ -19,6 +19,8 @@ from collaparte.errors import DeviceError
 NEEDED = {
     "numpy": "arithmetic",
     "partitura": "reading scores",
+    "onnxruntime": "the trained agent",
+    "soundfile": "recordings",
     "rich": "tables and progress",
     "matplotlib": "pictures",
     "platformdirs": "where your takes are kept",

@@ -9,11 +9,15 @@ from collaparte.cli.door import LazyGroup
 EVALUATIONS = {
     "follow": (
         "collaparte.cli.evaluate_follow:follow",
-        "How well followers follow real performances, beside their peers.",
+        "Follow real performances, clean and with things gone wrong, and measure how well; the same seed, the same table.",
     ),
     "orchestra": (
         "collaparte.cli.evaluate_orchestra:orchestra",
-        "How close the orchestra is to real and simulated soloists.",
+        "Accompany the real takes of the duets and simulated soloists of the Mendelssohn; one row for each group.",
+    ),
+    "predict": (
+        "collaparte.cli.evaluate_predict:predict",
+        "Next-onset error of every tempo model, of memory alone, and of the agent; then the closed loop in the engine.",
     ),
 }
 
