@@ -9,7 +9,8 @@ from collaparte.cli.door import LazyGroup
 EVALUATIONS = {
     "follow": (
         "collaparte.cli.evaluate_follow:follow",
-        "Follow real performances, clean and with things gone wrong, and measure how well; the same seed, the same table.",
+        "Follow real performances, clean and with things gone wrong, and measure how well; "
+        "the same seed, the same table.",
     ),
     "orchestra": (
         "collaparte.cli.evaluate_orchestra:orchestra",
