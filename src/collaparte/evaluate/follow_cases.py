@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 SPLIT_SEED = 7
 MARGIN_BEATS = 16.0
+BROKEN_BAR = 6.0  # metres
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,15 @@ def nasap_cases(folder: Path, count: int, seed: int) -> list[Case]:
         match = read_match(path)
         if match.unmatched_share <= 0.10 and int(match.performed.sum()) >= 200:
             name = f"{piece}/{path.stem}"
-            cases.append(Case(name, score_of_match(match, name), playing_of_match(match)))
+            score = score_of_match(match, name)
+            if not _runs_away(score):
+                cases.append(Case(name, score, playing_of_match(match)))
     return cases
+
+
+def _runs_away(score: Score) -> bool:
+    """True where the file's beats are broken: a bar lasts several times its metre (two pieces of nasap have that)."""
+    return any(bar.duration_beats > BROKEN_BAR * bar.numerator * 4.0 / bar.denominator for bar in score.bars)
 
 
 def read_case(path: Path, name: str | None = None) -> Case:

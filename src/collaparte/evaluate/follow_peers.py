@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from collaparte.measure import Track
 from collaparte.score import Score
 
 PEERS = ("SLT_OLTW", "OTM", "pthmm", "hmm", "arzt", "outerhmm")
+OF_PARANGONAR = ("SLT_OLTW", "OTM")  # these also run in our own environment, where parangonar (and torch) is there
 WORKER = Path(__file__).with_name("follow_peer_worker.py")
 
 
@@ -37,6 +40,8 @@ class PeerRun:
 
 def run_peer(name: str, jobs: Sequence[tuple[Score, Playing]], python: Path | str) -> list[PeerRun]:
     """Follow every job with the peer called ``name``; raises MissingExtra when that Python has it not."""
+    if name in OF_PARANGONAR and find_spec("parangonar") and find_spec("torch"):
+        python = sys.executable
     with tempfile.TemporaryDirectory() as folder:
         for number, (score, playing) in enumerate(jobs):
             notes = score.solo

@@ -29,6 +29,7 @@ STRANGER = 5.0
 
 TUTTI_BEATS = 6.0  # a gap between onsets that is the orchestra's
 TUTTI, CADENZA = 1, 2  # where notes that are not on the page are no surprise
+WRITTEN_OUT_BEATS = 2.0  # a cadenza with an onset at least every so many quarters stands on the page
 REENTRY = 6.0  # nats for leaving a cadenza: a few notes of evidence
 
 
@@ -75,6 +76,8 @@ class Onsets:
                     for place, beat in enumerate(self.beat)
                     if passage.start_beat - 1e-6 <= beat < passage.end_beat - 1e-6
                 ]
+                if len(inside) * WRITTEN_OUT_BEATS > passage.end_beat - passage.start_beat:
+                    continue  # written out: followed like any other music
                 for place in inside:
                     self.free[place] = CADENZA
                     skips[place] = 0.1

@@ -26,10 +26,11 @@ CHOICES = 3  # places ahead that one step considers
 AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
 LATE_NOTE = 1.0  # a note of the chord before, after the music went on
-SUBSTITUTE, SLIP = 3.0, 2.2  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
+NONSENSE = 1.5  # ... the second time running
+SUBSTITUTE, SLIP = 2.5, 1.7  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
 PUNCTUAL = 3.0  # a wrong note must come at the right time to stand for the awaited one
 TIME_WEIGHT = 1.1
-LATE = 0.15
+LATE, LATEST = 0.15, 2.3
 EARLY, EARLIEST = 0.32, 5.0
 NEW_TEMPO = 0.35  # log ratio; two such intervals running are a new tempo
 FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
@@ -200,10 +201,12 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                 )
                 if total < best_cost:
                     best_cost = total
-        # a wrong pitch struck in the place of the awaited one
+        # a wrong pitch struck in the place of the awaited one, which may still come
         if place < last and path.steps > 2 and onsets.size[place + 1] == 1 and pitch not in chords[place + 1]:
             nominal_s = clock[place + 1] - clock[place]
             off = SLIP if abs(pitch - onsets.lowest[place + 1]) <= 2 else SUBSTITUTE
+            if not path.heard:
+                off += NONSENSE
             total = cost + leave + off + PUNCTUAL * _lateness(elapsed_s, nominal_s * rate, quarter_s)
             known = best.get(place + 1)
             if total < best_cost + DEPTH and (known is None or total < known.cost):
@@ -212,7 +215,7 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                     place + 1,
                     time_s,
                     rate,
-                    1,
+                    0,
                     0,
                     path.steps + 1,
                     True,
@@ -238,7 +241,7 @@ def _lateness(elapsed_s: float, expected_s: float, quarter_s: float) -> float:
     """What an interval costs: a pause is a pause, so lateness has a heavy tail; rushing is rarer."""
     off = (elapsed_s - expected_s) / (JITTER * quarter_s + RUBATO * expected_s)
     if off > 0.0:
-        return TIME_WEIGHT * log1p(LATE * off * off)
+        return min(TIME_WEIGHT * log1p(LATE * off * off), LATEST)
     return min(EARLY * off * off, EARLIEST)
 
 

@@ -13,12 +13,13 @@ from collections import deque
 from math import log1p
 
 from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
-from collaparte.follow.certainty import certainty
+from collaparte.follow.certainty import FAR, IDLE_MOST, SETTLED_MOST, Evidence, certainty
 from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.paths import Path, extend
 from collaparte.follow.search import Search
 from collaparte.score import Score
 
+PLANNED = 0.5  # how far a path goes to meet the tempo of the plan, as an exponent
 MEMORY = 8  # notes looked back on
 DOUBT = 6.5  # nats the last four notes may cost before the whole score is searched
 CALM = 6  # notes without doubt after which the search rests
@@ -70,11 +71,24 @@ class PathFollower:
     def hear(self, event: SoloEvent | SoloFrame, plan: TempoPlan | None) -> Position | None:
         if isinstance(event, SoloFrame) or not event.on or not 0 <= event.pitch < 128:
             return None
+        if plan is not None:
+            self._take_tempo(plan)
         self._heard.append((event.pitch, event.time_s, self._paths[0].cost))
         self._paths = extend(self._onsets, self._paths, event.pitch, event.time_s)
         self._look_around()
         self._show()
         return Position(event.heard_s, self._onset_s, self._beat, self._sure, self._state)
+
+    def _take_tempo(self, plan: TempoPlan) -> None:
+        """Let the paths at the plan's place go half way to its tempo, unless it is far off."""
+        onsets = self._onsets
+        if plan.from_beat != self._beat:
+            return
+        for path in self._paths:
+            if path.steps > 2 and path.line == self._line and onsets.beat[path.place] == plan.from_beat:
+                ratio = plan.beat_period_s / (onsets.quarter_s[path.place] * path.rate)
+                if 0.5 < ratio < 2.0:
+                    path.rate *= ratio**PLANNED
 
     def _look_around(self) -> None:
         """Search the whole score while the last notes are not explained."""
@@ -163,29 +177,35 @@ class PathFollower:
         if best.matched:
             self._beat, self._onset_s = self._onsets.beat[best.place], best.since_s
         self._idle = 0 if best.matched else self._idle + 1
-        self._sure = self._certainty()
+        self._sure = certainty(self.evidence)
         if best.place == self._onsets.count - 1 and best.matched:
             self._state = "finished"
         else:
             self._state = "lost" if self._sure < LOST else "playing"
 
-    def _certainty(self) -> float:
-        """How often a position like this one is within half a quarter of the truth."""
+    @property
+    def evidence(self) -> Evidence:
+        """What speaks for and against the position last reported."""
         beats, shown = self._onsets.beat, self._beat
-        here, elsewhere = 1e18, 1e18
+        here, elsewhere, settled = 1e18, 1e18, 0
         for path in self._paths:
             if path.place >= 0:
                 if abs(beats[path.place] - shown) <= 0.5:
-                    here = min(here, path.cost)
-                else:
-                    elsewhere = min(elsewhere, path.cost)
+                    if path.cost < here:
+                        here = path.cost
+                        settled = path.steps
+                elif path.cost < elsewhere:
+                    elsewhere = path.cost
+        lead = min(max(elsewhere - here, -FAR), FAR)
         heard = self._heard
         now = self._paths[0].cost
-        return certainty(
-            lead=elsewhere - here,
-            spent=(now - heard[0][2]) / len(heard),
-            lately=(now - heard[max(len(heard) - 3, 0)][2]) / min(len(heard), 3),
-            idle=self._idle,
+        return Evidence(
+            max(lead, 0.0),
+            min(lead, 0.0),
+            (now - heard[0][2]) / len(heard),
+            (now - heard[max(len(heard) - 3, 0)][2]) / min(len(heard), 3),
+            min(self._idle, IDLE_MOST),
+            min(settled, SETTLED_MOST),
         )
 
 
