@@ -3,7 +3,7 @@
 partitura is imported here and nowhere else, inside ``_partitura``: it takes seconds, and where pyfluidsynth is
 installed it would fetch a soundfont at import, so that module is hidden from it for a moment. What it warns or
 prints becomes the sheet's warnings. What it leaves out of MusicXML (metronome marks, octave transposition,
-instruments, unpitched notes, cues) is read by ``musicxml``.
+instruments, unpitched notes, cues, ornament signs) is read by ``musicxml``, out of kern (repeats, names) by ``kern``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from collaparte.errors import UnreadableScore
-from collaparte.score import musicxml, tempo_words
+from collaparte.score import kern, mei, musicxml, tempo_words
 from collaparte.score.instruments import is_percussion, program_of
 from collaparte.score.loudness import Loudness
 from collaparte.score.page import CUE, GRACE, NOTE
@@ -34,6 +34,7 @@ _STACK_BYTES = 256 * 1024 * 1024
 _OF_NO_MATTER = (
     "error parsing", "unhandled:", "ignoring direction type", "ignoring tag", "not adding duplicate", "Dropping slur",
     "Calculated `", "Quarter duration", "Did not find a", "Dashes end", "pedal types", "ignoring empty",
+    "The key signature is not encoded", "A default key signature", "WARNING : unmatched repetitions",
 )  # fmt: skip
 
 
@@ -104,9 +105,10 @@ def _read(path: Path, kind: str, xml: bytes | None, name: str) -> Sheet:
             assert xml is not None
             score = partitura.load_musicxml(io.BytesIO(xml), force_note_ids="keep")
         elif kind == "mei":
-            score = partitura.load_mei(str(path))
+            score = mei.load(partitura, path)
         elif kind == "kern":
             score = partitura.load_kern(str(path), force_note_ids="keep")
+            kern.complete(partitura.score, score.parts, path.read_text(encoding="utf-8", errors="replace"))
         else:
             score = partitura.load_match(str(path), create_score=True)[2]
         sheet = _sheet_of(partitura.score, score, kind, xml)
