@@ -26,7 +26,7 @@ CALM = 6  # notes without doubt after which the search rests
 LINKS = 3.0  # length of a chain that is tried
 TRIALS = 3  # places tried for one note
 JUMP = 9.0  # nats for having jumped at all
-FAR = 2.2  # ... and for each e-fold of the distance
+DISTANCE = 2.2  # ... and for each e-fold of the distance
 FARTHEST = 17.0  # ... together no more than this
 AHEAD = 1.0  # ... landing later on the page
 OFF_BAR = 0.8  # ... landing elsewhere than on a bar
@@ -154,7 +154,7 @@ class PathFollower:
         if main.place < 0 or main.steps == 0:
             return price + START
         away = beat - onsets.beat[main.place]
-        price += min(JUMP + FAR * log1p(abs(away) / 2.0), FARTHEST) + (AHEAD if away > 0 else 0.0)
+        price += min(JUMP + DISTANCE * log1p(abs(away) / 2.0), FARTHEST) + (AHEAD if away > 0 else 0.0)
         if beat in self._targets:
             price -= 2.0
         resting = onsets.free[main.place] == TUTTI
