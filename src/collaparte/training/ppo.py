@@ -227,7 +227,7 @@ class PpoSettings:
     gae_lambda: float = 0.9
     log_std: float = -3.5
     clip: float = 0.2
-    target_kl: float = 0.03
+    target_kl: float | None = 0.03
     minutes: float = 20.0
     threads: int = 1
     pay: Pay = field(default_factory=Pay)
