@@ -37,7 +37,7 @@ docs: $(VENV)/.ready
 	$(BIN)/python -m collaparte.cli.reference docs/command-line.md
 
 bench: $(VENV)/.ready
-	$(BIN)/python benchmarks/startup.py
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock:
 	bash scripts/lock.sh

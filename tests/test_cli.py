@@ -379,6 +379,10 @@ def test_version_names_what_it_stands_on(say: Callable[..., tuple[int, str, str]
     found = json.loads(say("version", "--json")[1])
     assert re.fullmatch(r"\d+\.\d+\.\d+", found["collaparte"])
     assert found["numpy"] is not None
+    assert "steady" in found["predictors"]
+    for follower in found["followers"]:
+        simulate(say, f"{follower}.jsonl", "--follower", follower)
+        assert read_take(f"{follower}.jsonl").header.config["follower"] == follower
 
 
 def test_a_lazy_group_lists_without_importing() -> None:

@@ -40,7 +40,10 @@ COMMANDS = {
         "Measure this package against ground truth, and against its peers.",
     ),
     "train": ("collaparte.cli.train:train", "Train the agent: corpora in, a policy out."),
-    "version": ("collaparte.cli.version:version", "Print the version of collaparte and of what it stands on."),
+    "version": (
+        "collaparte.cli.version:version",
+        "Print the versions of collaparte and of what it stands on, and which followers and predictors there are.",
+    ),
 }
 """Every command: where it is, and its summary. The order is the order of the help."""
 

@@ -12,7 +12,7 @@ from collaparte import __version__
 from collaparte.cli.door import Command
 from collaparte.cli.say import json_option, print_facts, print_json
 
-STANDS_ON = ("numpy", "partitura", "mido", "python-rtmidi", "tinysoundfont", "miniaudio", "onnxruntime", "torch")
+STANDS_ON = ("numpy", "partitura", "mido", "python-rtmidi", "libsonare", "miniaudio", "onnxruntime", "torch")
 
 
 def versions() -> dict[str, str | None]:
@@ -33,9 +33,13 @@ def versions() -> dict[str, str | None]:
 @click.command(cls=Command, examples=("collaparte version", "collaparte version --json"))
 @json_option
 def version(as_json: bool) -> None:
-    """Print the version of collaparte and of what it stands on."""
+    """Print the versions of collaparte and of what it stands on, and which followers and predictors there are."""
+    from collaparte.follow import FOLLOWERS
+    from collaparte.predict import PREDICTORS
+
     found = versions()
     if as_json:
-        print_json(found)
-    else:
-        print_facts({name: number or "not installed" for name, number in found.items()})
+        print_json({**found, "followers": sorted(FOLLOWERS), "predictors": sorted(PREDICTORS)})
+        return
+    print_facts({name: number or "not installed" for name, number in found.items()})
+    print_facts({"followers": ", ".join(sorted(FOLLOWERS)), "predictors": ", ".join(sorted(PREDICTORS))})
