@@ -182,11 +182,24 @@ def test_several_parts_ask_for_a_soloist_and_name_themselves(tmp_path: Path) -> 
         read_score(file)
     with pytest.raises(PartNotFound, match="'Horn' is not in this score"):
         read_score(file, solo="Horn")
+    assert [part.solo for part in read_score(file, solo="violin").parts] == [True, False, False]
+    with pytest.raises(PartNotFound, match="'viol' could be several"):
+        read_score(file, solo="viol")
     with pytest.raises(PartNotFound, match=r"'Empty' has no notes.*1 Violin"):
         read_score(file, solo="Empty")
     listed = read_score(file, choose=False)
     assert not any(part.solo for part in listed.parts)
     assert "part 3 Empty has no notes" in describe(listed).troubles
+
+
+def test_a_part_is_chosen_by_a_word_of_its_name(tmp_path: Path) -> None:
+    file = write(tmp_path / "song.musicxml", ("Singstimme Voice", [whole("C")]), ("Piano", [whole("C")]))
+    assert [part.solo for part in read_score(file, solo="voice").parts] == [True, False]
+    with pytest.raises(PartNotFound, match="'stimme' is not in this score"):
+        read_score(file, solo="stimme")
+    both = write(tmp_path / "duet.musicxml", ("First Voice", [whole("C")]), ("Second Voice", [whole("C")]))
+    with pytest.raises(PartNotFound, match="'voice' could be several"):
+        read_score(both, solo="voice")
 
 
 def test_a_pair_has_the_first_file_as_soloist_and_one_earliest_quarter(tmp_path: Path) -> None:

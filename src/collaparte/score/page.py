@@ -334,7 +334,9 @@ class Score:
         )
 
     def with_solo(self, choice: Sequence[str]) -> Score:
-        """The same page with other parts as soloist, by name (any case, a unique beginning will do) or number from 1.
+        """The same page with other parts as soloist, by name or number from 1.
+
+        Of a name, in any case, a unique beginning or a word that only one of them has will do.
 
         Raises PartNotFound, naming the parts there are.
         """
@@ -356,11 +358,13 @@ class Score:
         return replace(fermata, release="onset" if among else "note_off")
 
     def _part_index(self, wanted: str) -> int:
-        names = [part.name for part in self.parts]
         for index, part in enumerate(self.parts):
             if wanted in (part.name, str(part.number)):
                 return index
-        near = [index for index, name in enumerate(names) if name.casefold().startswith(wanted.casefold())]
+        text, names = wanted.casefold(), [part.name.casefold() for part in self.parts]
+        near = [index for index, name in enumerate(names) if name == text]
+        near = near or [index for index, name in enumerate(names) if name.startswith(text)]
+        near = near or [index for index, name in enumerate(names) if text in name.split()]  # "voice": Singstimme Voice
         if len(near) == 1:
             return near[0]
         listed = ", ".join(f"{part.number} {part.name}" for part in self.parts)
