@@ -47,9 +47,11 @@ class Wanted:
     output: str = "silent"  # synth, midi, silent
     midi_out: str | None = None
     from_beat: float | None = None
+    from_bar: str | None = None  # as printed; 12@2 is its second time
     tempo: float | None = None  # quarters a minute
     count_in: int = 0
     loop: tuple[float, float] | None = None
+    loop_bars: tuple[str, str] | None = None
     loop_speed: float = 1.0
     memory: bool = True
     speed: float = 1.0
@@ -91,6 +93,7 @@ class Rehearsal:
         self._position: Position | None = None
         self._plan: TempoPlan | None = None
         self._heard: dict[float, None] = {}
+        self._outline: dict[str, Any] | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collaparte-stage", daemon=True)
         self._thread.start()
@@ -154,6 +157,7 @@ class Rehearsal:
             "position": asdict(self._position) if self._position is not None else None,
             "plan": asdict(self._plan) if self._plan is not None else None,
             "heard": list(self._heard),
+            "outline": self._outline,
             "worst_late_ms": round(self.worst_late_s * 1000, 1),
         }
 
@@ -183,8 +187,9 @@ class Rehearsal:
         self._feed.put(Notice(self._clock.now() if self._clock is not None else 0.0, text))
 
     def _play(self) -> None:
-        wanted = self.wanted
         page = read_page(self._files, choose=True)
+        wanted = self.wanted = in_beats(self.wanted, page)
+        self._outline = outline(page)
         memory = self._shelf.memory(wanted.soloist)
         recollection: Recollection | None = memory.recall(page) if wanted.memory else None
         with ExitStack() as stack:
@@ -310,6 +315,32 @@ class Rehearsal:
             if account.remembered
             else f"not remembered: {account.reason}"
         )
+
+
+def in_beats(wanted: Wanted, page: Score) -> Wanted:
+    """Bars as beats of this page. Raises ScoreError for a bar that is not there."""
+
+    def beat_of(bar: str) -> float:
+        number, _, passing = bar.partition("@")
+        return page.beat_of_bar(number, int(passing) if passing.isdigit() else 1)
+
+    if wanted.from_bar is not None:
+        wanted = replace(wanted, from_beat=beat_of(wanted.from_bar), from_bar=None)
+    if wanted.loop_bars is not None:
+        last = page.bar_at(beat_of(wanted.loop_bars[1]))
+        loop = (beat_of(wanted.loop_bars[0]), last.beat + last.duration_beats)
+        wanted = replace(wanted, loop=loop, loop_bars=None)
+    return wanted
+
+
+def outline(page: Score) -> dict[str, Any]:
+    """What the stand needs to name places: bars [beat, number, pass, quarters in a counted beat], solo onsets."""
+    return {
+        "bars": [[bar.beat, bar.number, bar.passing, 4 / bar.denominator] for bar in page.bars],
+        "onsets": page.solo_onsets.tolist(),
+        "end_beat": page.end_beat,
+        "tempi": [[mark.beat, round(60 / mark.beat_period_s, 2)] for mark in page.tempi],
+    }
 
 
 def open_sound(page: Score, wanted: Wanted, say: Callable[[str], None]) -> Sound:

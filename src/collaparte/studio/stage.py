@@ -158,7 +158,11 @@ def wanted_of(asked: Mapping[str, Any]) -> Wanted:
         if (value := asked.get(item.name)) is None:
             continue
         kind = str(item.type)
-        if item.name == "loop":
+        if item.name == "loop_bars":
+            if not (isinstance(value, list) and len(value) == 2 and all(isinstance(bar, str) for bar in value)):
+                raise CollaparteError("A loop is two bars.")
+            known["loop_bars"] = (value[0][:20], value[1][:20])
+        elif item.name == "loop":
             if not (isinstance(value, list) and len(value) == 2 and all(_is_number(bound) for bound in value)):
                 raise CollaparteError("A loop is two beats.")
             known["loop"] = (float(value[0]), float(value[1]))

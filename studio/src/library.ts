@@ -1,0 +1,67 @@
+// The library: pieces, search, and a place to drop a score.
+
+import { get, upload, type Piece } from "./api";
+import { fill, h, say, when } from "./dom";
+
+const ACCEPT = ".musicxml,.xml,.mxl,.mid,.midi,.mei,.krn";
+
+export const showLibrary = () => (main: HTMLElement) => {
+  let pieces: Piece[] = [];
+  const list = h("ul", { class: "pieces", "aria-label": "Pieces" });
+  const search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search the library" });
+  const picker = h("input", { type: "file", accept: ACCEPT, id: "file", class: "unseen" });
+  const drop = h(
+    "label",
+    { class: "drop", for: "file" },
+    h("strong", {}, "Add a score"),
+    h("span", {}, "Drop a file here, or choose one: MusicXML, MXL, MIDI, MEI or kern"),
+  );
+
+  const draw = (): void => {
+    const word = (search as unknown as HTMLInputElement).value.toLocaleLowerCase();
+    const shown = pieces.filter((piece) => piece.name.toLocaleLowerCase().includes(word));
+    fill(list, ...shown.map(card));
+    if (!shown.length) fill(list, h("li", { class: "none" }, "Nothing here by that name."));
+  };
+  const load = async (): Promise<void> => {
+    pieces = await get<Piece[]>("/api/library");
+    draw();
+  };
+  const add = async (file: File | undefined): Promise<void> => {
+    if (!file) return;
+    drop.classList.add("busy");
+    say(`Reading ${file.name} …`);
+    try {
+      const piece = await upload<Piece>("/api/library", file);
+      say(`${piece.name} is in the library.`);
+      location.hash = `#/piece/${piece.id}`;
+    } catch (error) {
+      say((error as Error).message);
+    } finally {
+      drop.classList.remove("busy");
+    }
+  };
+
+  search.addEventListener("input", draw);
+  picker.addEventListener("change", () => void add((picker as unknown as HTMLInputElement).files?.[0]));
+  const over = (event: DragEvent): void => {
+    event.preventDefault();
+    drop.classList.toggle("over", event.type === "dragover");
+    if (event.type === "drop") void add(event.dataTransfer?.files[0]);
+  };
+  for (const name of ["dragover", "dragleave", "drop"] as const) main.addEventListener(name, over);
+  main.append(h("h1", {}, "Library"), h("div", { class: "row" }, search), picker, drop, list);
+  load().catch((error: Error) => say(error.message));
+  return () => undefined;
+};
+
+function card(piece: Piece): HTMLElement {
+  const takes = piece.takes === 1 ? "1 take" : `${piece.takes} takes`;
+  const notes = [piece.shipped ? "comes with the studio" : null, piece.takes ? takes : "not played yet",
+    piece.last_played ? `last on ${when(piece.last_played)}` : null].filter(Boolean);
+  return h(
+    "li",
+    {},
+    h("a", { class: "card", href: `#/piece/${piece.id}` }, h("strong", {}, piece.name), h("span", {}, notes.join(" · "))),
+  );
+}

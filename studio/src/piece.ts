@@ -1,0 +1,145 @@
+// One piece: what is in it, who plays the solo, and how to rehearse it.
+
+import { get, post, remove, upload, type Devices, type Piece } from "./api";
+import { fill, h, minutes, say, when } from "./dom";
+import { midiInputs } from "./webmidi";
+
+const KEPT = "rehearsal";
+
+function kept(): Record<string, string> {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "{}") as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+export const showPiece = (id: string) => (main: HTMLElement) => {
+  main.append(h("p", { class: "waiting" }, "Reading the score …"));
+  const draw = async (): Promise<void> => {
+    const [piece, devices] = await Promise.all([get<Piece>(`/api/library/${id}`), get<Devices>("/api/devices")]);
+    fill(main, heading(piece), facts(piece), troubles(piece), await form(piece, devices, draw), more(piece, draw));
+  };
+  draw().catch((error: Error) => fill(main, h("p", { class: "trouble" }, error.message), h("a", { href: "#/" }, "Back to the library")));
+  return () => undefined;
+};
+
+const heading = (piece: Piece): HTMLElement => h("h1", {}, piece.name);
+
+function facts(piece: Piece): HTMLElement {
+  const found = piece.description;
+  if (!found) return h("p", {});
+  const words = [`${found.bars} bars`, found.metres.map(([, metre]) => metre).filter((metre, at, all) => all.indexOf(metre) === at).join(", "),
+    `about ${minutes(found.duration_s)}`, found.repeats.length ? "with repeats" : "", found.fermatas.length ? `${found.fermatas.length} fermatas` : "",
+    piece.takes ? `${piece.takes} ${piece.takes === 1 ? "take" : "takes"}, last on ${when(piece.last_played)}` : "not played yet"];
+  return h("p", { class: "facts" }, words.filter(Boolean).join(" · "));
+}
+
+function troubles(piece: Piece): HTMLElement | null {
+  const found = piece.description?.troubles ?? [];
+  if (!found.length) return null;
+  const words = found.length === 1 ? "One thing looks odd in this score" : `${found.length} things look odd in this score`;
+  return h("details", { class: "troubles" }, h("summary", {}, words), h("ul", {}, ...found.map((text) => h("li", {}, text))));
+}
+
+async function form(piece: Piece, devices: Devices, again: () => Promise<void>): Promise<HTMLElement> {
+  const before = kept();
+  const wanted = new URLSearchParams(location.hash.split("?")[1] ?? "");
+  const chosen = piece.solo.length ? piece.solo : piece.suggested;
+  const parts = (piece.description?.parts ?? []).filter((part) => part.notes > 0);
+  const solo = h(
+    "fieldset",
+    { class: "parts" },
+    h("legend", {}, "I play"),
+    ...parts.map((part) =>
+      h("label", {}, h("input", { type: "checkbox", name: "solo", value: part.number, checked: chosen.includes(String(part.number)) }),
+        h("span", {}, part.name), h("small", {}, `${part.notes} notes`)),
+    ),
+  );
+  const web = await midiInputs();
+  const inputs: [string, string][] = [
+    ["simulated", "A simulated soloist (to try it)"],
+    ...devices.midi_in.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
+    ...web.map((name): [string, string] => [`web:${name}`, `MIDI of this browser: ${name}`]),
+  ];
+  const outputs: [string, string][] = [
+    ...(devices.audio_out.length ? [["synth", "The built-in synthesiser"] as [string, string]] : []),
+    ...devices.midi_out.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
+    ["silent", "Silent: follow only"],
+  ];
+  const select = (name: string, label: string, options: [string, string][], value: string | undefined): HTMLElement =>
+    h("label", { class: "field" }, h("span", {}, label),
+      h("select", { name }, ...options.map(([key, words]) => h("option", { value: key, selected: key === value }, words))));
+  const field = (name: string, label: string, attributes: Record<string, string | number>, value = ""): HTMLElement =>
+    h("label", { class: "field" }, h("span", {}, label), h("input", { name, value, ...attributes }));
+  const rehearse = h(
+    "form",
+    { class: "rehearse", "aria-label": "Rehearse" },
+    solo,
+    h("div", { class: "fields" },
+      select("input", "The soloist", inputs, before.input),
+      select("level", "plays", [["low", "soberly"], ["middle", "freely"], ["high", "very freely"], ["amateur 1", "with slips"], ["amateur 2", "with more slips"]], before.level ?? "middle"),
+      select("output", "The orchestra", outputs, before.output),
+      field("soloist", "Remember me as", { type: "text", maxlength: 60 }, before.soloist ?? "me")),
+    h("details", { class: "how", open: wanted.size > 0 }, h("summary", {}, "From a bar, tempo, count-in, loop"),
+      h("div", { class: "fields" },
+        field("from_bar", "From bar", { type: "text", inputmode: "numeric", placeholder: "the beginning" }),
+        field("tempo", "Quarters a minute", { type: "number", min: 5, max: 600, placeholder: "as written" }),
+        field("count_in", "Bars of count-in", { type: "number", min: 0, max: 8 }, "0"),
+        field("loop_from", "Loop from bar", { type: "text" }, wanted.get("from") ?? ""),
+        field("loop_to", "to bar", { type: "text" }, wanted.get("to") ?? ""),
+        field("loop_speed", "each round faster by", { type: "number", min: 0.5, max: 2, step: 0.01 }, "1"))),
+    h("button", { type: "submit", class: "big" }, "Rehearse"),
+  );
+  rehearse.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const data = new FormData(rehearse as unknown as HTMLFormElement);
+    begin(piece, data).catch((error: Error) => say(error.message));
+  });
+  solo.addEventListener("change", () => {
+    const numbers = [...solo.querySelectorAll("input:checked")].map((input) => (input as HTMLInputElement).value);
+    if (numbers.length) {
+      post(`/api/library/${piece.id}`, { solo: numbers }).then(again).catch((error: Error) => say(error.message));
+    }
+  });
+  return rehearse;
+}
+
+async function begin(piece: Piece, data: FormData): Promise<void> {
+  const text = (name: string): string => String(data.get(name) ?? "").trim();
+  const [input = "", port] = split(text("input"));
+  const [output = "", outPort] = split(text("output"));
+  const numbers = data.getAll("solo").map(String);
+  if (!numbers.length) throw new Error("Choose the part you play.");
+  if (numbers.join() !== piece.solo.join()) await post(`/api/library/${piece.id}`, { solo: numbers });
+  const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
+  localStorage.setItem(KEPT, JSON.stringify({ input: text("input"), output: text("output"), level: text("level"), soloist: text("soloist") }));
+  localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
+  await post("/api/rehearsal", {
+    piece: piece.id, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
+    seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
+    loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,
+  });
+  location.hash = "#/stand";
+}
+
+function split(text: string): [string, string | null] {
+  const at = text.indexOf(":");
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function more(piece: Piece, again: () => Promise<void>): HTMLElement | null {
+  if (piece.shipped) return null;
+  const picker = h("input", { type: "file", id: "pair", class: "unseen" });
+  picker.addEventListener("change", () => {
+    const file = (picker as unknown as HTMLInputElement).files?.[0];
+    if (file) upload(`/api/library/${piece.id}/accompaniment`, file).then(again).catch((error: Error) => say(error.message));
+  });
+  const away = h("button", { class: "quiet danger", onclick: () => {
+    if (!window.confirm(`Take “${piece.name}” out of the library? Its takes stay.`)) return;
+    remove(`/api/library/${piece.id}`).then(() => { location.hash = "#/"; }).catch((error: Error) => say(error.message));
+  } }, "Remove this piece");
+  return h("div", { class: "more" },
+    piece.pair ? null : picker,
+    piece.pair ? null : h("label", { class: "button quiet", for: "pair" }, "This is the solo part alone: add the orchestra's file"), away);
+}
