@@ -222,6 +222,15 @@ def test_several_parts_on_a_terminal_are_asked_about(tmp_path: Path) -> None:
     assert report["asynchrony"]["count"] > 100
 
 
+def test_a_soloist_who_plays_something_else_is_questioned(say: Callable[..., tuple[int, str, str]]) -> None:
+    simulate(say, "jig.jsonl")
+    assert say("takes", "export", "jig.jsonl", "--midi", "jig.mid")[0] == 0
+    words = ("simulate", "greensleeves", "--soloist", "jig.mid", "--out", "run.jsonl")
+    code, _, told = say(*words)
+    assert code == 0  # lost musically is no error
+    assert "Is the soloist playing this piece?" in told
+
+
 def test_one_seed_is_one_take_and_another_seed_another(say: Callable[..., tuple[int, str, str]]) -> None:
     simulate(say, "a.jsonl", "--seed", "5")
     simulate(say, "b.jsonl", "--seed", "5")

@@ -222,7 +222,6 @@ def play(
             more=more,
         )
         path = out or shelf.new_path(header)
-        path.parent.mkdir(parents=True, exist_ok=True)
         engine = engine_of(header, page, recall=recall_of(header, page))
         clock = WallClock()
         hands = Hands(clock.put, clock.now, page, lambda: engine.conductor.beat_period_s, stand.say, meanings)

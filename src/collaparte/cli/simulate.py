@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collaparte.takes import Take
 
 SIMULATED = "simulated"
+FEW = 0.5  # share of the page's onsets below which the soloist may be playing something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,12 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
         report = measure_take(take, score, truth)
     for warning in caught:
         warn(str(warning.message))
+    found, all_onsets = (
+        len({position.beat for position in take.positions if position.state == "playing"}),
+        len(score.solo_onsets),
+    )
+    if found < FEW * all_onsets:
+        warn(f"Only {found} of the {all_onsets} onsets of {score.title} were found. Is the soloist playing this piece?")
     return report
 
 
