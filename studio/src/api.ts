@@ -31,7 +31,7 @@ export interface Review extends TakeRow {
 }
 export interface Position { beat: number; certainty: number; state: string; onset_s: number; time_s: number }
 export interface Plan { from_s: number; from_beat: number; beat_period_s: number; hold_beat: number | null }
-export interface Outline { bars: [number, string, number, number][]; onsets: number[]; end_beat: number; tempi: [number, number][] }
+export interface Outline { title: string; bars: [number, string, number, number][]; onsets: number[]; end_beat: number; tempi: [number, number][] }
 export interface Wanted {
   soloist: string; input: string; midi_in: string | null; level: string; seed: number; output: string;
   midi_out: string | null; from_beat: number | null; tempo: number | null; count_in: number;

@@ -27,6 +27,7 @@ class StandView {
   private outline: Outline | null = null;
   private pages: Pages | null = null;
   private piece = "";
+  private layout = "";
   private view = localStorage.getItem("view") ?? "solo";
   private turnedAt = -Infinity;
   private frame = 0;
@@ -78,6 +79,7 @@ class StandView {
         h("div", { class: "side end" }, this.lock, this.stop, this.panic)),
     );
     document.addEventListener("keydown", this.key);
+    addEventListener("resize", this.turned);
     this.deaf = line.hear((value) => this.hear(value));
     this.take(line.last);
     this.tick();
@@ -86,6 +88,7 @@ class StandView {
   close = (): void => {
     cancelAnimationFrame(this.frame);
     document.removeEventListener("keydown", this.key);
+    removeEventListener("resize", this.turned);
     this.deaf();
     this.nokeys();
     this.pages?.close();
@@ -121,9 +124,13 @@ class StandView {
     this.draw();
   }
 
+  private turned = (): void => {
+    if (this.piece && this.layout !== shape()) this.engrave();
+  };
+
   private engrave(): void {
     this.pages?.close();
-    const layout = innerWidth > innerHeight ? "wide" : "tall";
+    const layout = (this.layout = shape());
     const pages = new Pages(this.piece, layout, this.view);
     this.pages = pages;
     pages.onbar = (beats) => this.toBeat(beats);
@@ -150,7 +157,7 @@ class StandView {
         this.now.learnt ? ` (${this.now.learnt})` : "");
     } else if (state === "failed") fill(this.words, this.now.trouble ?? "It did not work.");
     else if (state === "empty") fill(this.words, "Nothing is on the stand. ", h("a", { href: "#/" }, "Choose a piece"));
-    else fill(this.words, WORDS[state]);
+    else fill(this.words, WORDS[state] || (this.outline?.title ?? ""));
     this.words.classList.toggle("trouble", state === "failed");
   }
 
@@ -286,6 +293,8 @@ class StandView {
     event.preventDefault();
   };
 }
+
+const shape = (): string => (innerWidth > innerHeight ? "wide" : "tall");
 
 /** The last row whose first number is not after ``beat``; the first row before that. */
 function lastNotAfter<Row extends [number, ...unknown[]]>(rows: Row[], beat: number): Row | undefined {

@@ -24,8 +24,11 @@ from collaparte.score import Score
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
-LAYOUTS = {"wide": (2100, 1180), "tall": (1500, 1950)}  # Verovio's units: tenths of a millimetre at scale 100
-SCALE = 45
+# The size of a page in Verovio's units, a staff being 72 high: the smaller the page, the larger the music.
+PAGES = {
+    ("wide", "solo"): (1560, 800), ("tall", "solo"): (1150, 1330),
+    ("wide", "full"): (2100, 1080), ("tall", "full"): (1500, 1740),
+}  # fmt: skip
 GRID = 960  # of a quarter
 
 _ELEMENTS = {
@@ -50,12 +53,12 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     [[performed beat, name of the bar, number]].
     """
     toolkit = _toolkit()
-    width, height = LAYOUTS[layout]
+    width, height = PAGES[layout, view]
     toolkit.setOptions(
         {
-            "pageWidth": width, "pageHeight": height, "scale": SCALE, "pageMarginTop": 60, "pageMarginBottom": 40,
+            "pageWidth": width, "pageHeight": height, "pageMarginTop": 60, "pageMarginBottom": 40,
             "pageMarginLeft": 50, "pageMarginRight": 50, "breaks": "auto", "footer": "none", "header": "none",
-            "svgViewBox": True, "mnumInterval": 1, "expandNever": True, "xmlIdSeed": 1,
+            "svgViewBox": True, "mnumInterval": 1, "lyricSize": 4.0, "expandNever": True, "xmlIdSeed": 1,
         }
     )  # fmt: skip
     _load(toolkit, score, piece, view)

@@ -336,6 +336,7 @@ def in_beats(wanted: Wanted, page: Score) -> Wanted:
 def outline(page: Score) -> dict[str, Any]:
     """What the stand needs to name places: bars [beat, number, pass, quarters in a counted beat], solo onsets."""
     return {
+        "title": page.title,
         "bars": [[bar.beat, bar.number, bar.passing, 4 / bar.denominator] for bar in page.bars],
         "onsets": page.solo_onsets.tolist(),
         "end_beat": page.end_beat,
