@@ -1,0 +1,236 @@
+"""Where in the score the sound is: a semi-Markov filter over places and how long each has lasted.
+
+After each 10 ms frame the filter holds the probability of every (place, age): the soloist struck the notes of
+``place`` ``age`` frames ago and has struck nothing since. Leaving a place has a hazard that follows from the written
+length and the present tempo (a log-logistic distribution of lengths: late notes, pauses and fermatas cost little more
+the longer they are); what a place looks like is compared with the spectrum, with the note before still in the window
+while the age is small; and the passage through one age, when the window has just filled, is paid by the growth of the
+struck notes' partials. The age of a place is thus a belief about when the sound *began*, freed of the delay with which
+it was noticed. Hidden semi-Markov models for score following: Cont, A coupled duration-focused architecture for
+real-time music-to-score alignment (IEEE PAMI 32, 2010); Raphael, Automatic segmentation of acoustic musical signals
+using hidden Markov models (IEEE PAMI 21, 1999).
+
+Only ``SPAN`` places around the present one are kept: a frame costs the same whatever the score's length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.listen.hearing.spectrum import HOP_S, Frame
+from collaparte.listen.hearing.templates import Places, Templates
+
+Array = NDArray[np.float64]
+
+SPAN, BEHIND = 24, 8  # places kept, of them behind the present one
+AGES = 250  # frames; the last age stands for everything older
+SHARPNESS = 1.8  # nats for a frame that fits perfectly against one that does not fit at all
+ATTACK = 4.0  # nats for each e-fold of growth over the usual ...
+ATTACK_AT = 5  # ... at this age, in windows of 1024
+ATTACK_FRAMES = 8  # frames back from there whose strongest growth counts
+ATTACK_USUAL = 1.2  # growth at which an attack is neither likely nor unlikely
+ATTACK_LEAST = 0.3
+ATTACK_MOST = 4.0  # nats
+ROOM_YOUNG, ROOM_OLD = (0.4, 1.0), (0.0, 0.4)  # how much of the note before may still ring, at first and later
+ROOM_AGES = 40  # frames until "later"
+SILENT_ENTRY = -3.0  # nats a frame for a note that is said to begin in silence
+SKIPS = (0.989, 0.01, 0.001)  # of leaving for the next place, the one after it, the third
+LEAP = 1e-8  # probability per frame of being somewhere else in the span after all
+LEAP_PLACES = 6.0  # e-fold of places it reaches
+SPREAD = 0.06  # of the log of a length, when the tempo is known
+SPREAD_S = 0.02  # ... and in seconds, of short notes
+HELD = 0.05  # share of notes that are held, or hurried, beyond that: ...
+HELD_SPREAD = 0.4  # ... spread of the log of their length
+STILL = 0.01  # of the usual hazard, while there is silence
+NOTHING = 0.4  # similarity credited to "has not begun"
+NOISE_MARGIN = 0.12  # ... or this much over the middle place of the score
+SHARPNESS_BEFORE = 9.0  # ... and how much is made of it: noise must not begin
+BEGIN = 0.01  # probability per frame of beginning
+DECIDED = 0.6  # probability at which a place is said to be reached
+TEMPO_START = 0.3  # spread of the log of the beat period at the start
+TEMPO_DRIFT = 0.06  # ... growing with every square root of a beat
+TEMPO_NOISE_S = 0.03  # of one onset
+TEMPO_NOISE = 0.06  # ... and of a share of the interval
+SLOWEST, FASTEST = 3.0, 3.0  # bounds of the tempo against the page's
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The soloist struck the notes of ``place`` at ``time_s``; known at ``heard_s`` with ``certainty``."""
+
+    place: int
+    time_s: float
+    heard_s: float
+    certainty: float
+
+
+class Decoder:
+    """Frames in, places reached out. ``page_s`` (k,) is when each place comes if played as the page asks."""
+
+    def __init__(self, places: Places, page_s: Array, templates: Templates, window: int) -> None:
+        self._places, self._page_s, self.templates = places, page_s, templates
+        self._count = len(places.beat)
+        self._scale = window // 1024
+        size = window // 160
+        self._fade = np.cumsum(np.hanning(size + 2)[1:-1])
+        self._fade = (self._fade / self._fade[-1])[:, None]  # (ages, 1): how much of the window the new note fills
+        self._attack_at = ATTACK_AT * self._scale + (self._scale - 1)
+        self._attacks: list[Array] = []
+        self._age_s: Array = np.asarray((np.arange(AGES) + 0.5) * HOP_S, dtype=np.float64)
+        self.factor = 1.0  # seconds played for one on the page
+        self._log_spread = TEMPO_START
+        self._last: tuple[int, float] | None = None
+        self.seek(-1)
+
+    def seek(self, place: int) -> None:
+        """The soloist has just struck ``place``, or (-1) has not begun."""
+        self.reached = place
+        self._first = min(place, 0) if place < BEHIND else place - BEHIND
+        self._alpha = np.zeros((SPAN, AGES))
+        self._alpha[place - self._first, 0 if place >= 0 else AGES - 1] = 1.0
+        self._last = None
+        self._time()
+
+    # -- one frame ---------------------------------------------------------------------------------------------------
+
+    def hear(self, frame: Frame) -> Reached | None:
+        """Take one frame in; a place, when one has been reached."""
+        return self.weigh(frame, self.templates.similar(frame.partials), self.templates.begins(frame.rising))
+
+    def weigh(self, frame: Frame, similar: Array, growth: Array) -> Reached | None:
+        """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows."""
+        # Noise fits every place a little: it must fit the first one better than the usual place to begin.
+        similar = self._around(similar, max(NOTHING, float(np.median(similar)) + NOISE_MARGIN))
+        growth = self._around(growth, 0.0)
+        attack = np.minimum(ATTACK * np.log((growth + ATTACK_LEAST) / (ATTACK_USUAL + ATTACK_LEAST)), ATTACK_MOST)
+        self._attacks = [attack, *self._attacks[: ATTACK_FRAMES * self._scale - 1]]
+        self._move(max(frame.active, STILL))
+        self._weigh(similar, frame.active)
+        total = self._alpha.sum()
+        self._alpha /= total
+        self.fit = float((self._alpha.sum(axis=1) * similar).sum())
+        return self._decide(frame)
+
+    def _around(self, values: Array, before: float) -> Array:
+        """The values of the places in the span; nothing fits beyond the end."""
+        span = np.zeros(SPAN)
+        first = max(self._first, 0)
+        here = values[first : self._first + SPAN]
+        span[first - self._first : first - self._first + len(here)] = here
+        if self._first < 0:
+            span[0] = before
+        return span
+
+    def _move(self, lively: float) -> None:
+        alpha = self._alpha
+        leaving = alpha * (self._hazard * lively)
+        gone = leaving.sum(axis=1)
+        alpha -= leaving
+        oldest = alpha[:, -1].copy()
+        alpha[:, 1:] = alpha[:, :-1]
+        alpha[:, -1] += oldest
+        entering = np.zeros(SPAN)
+        for skipped, share in enumerate(SKIPS):
+            entering[skipped + 1 :] += share * gone[: SPAN - skipped - 1]
+        alpha[:, 0] = entering
+        if self.reached >= 0:
+            alpha[:, len(self._fade)] += self._leap
+        # What would leave the span stays where it is: the end of the score, or of what is looked at.
+        alpha[-1, -1] += gone[-1]
+
+    def _weigh(self, similar: Array, active: float) -> None:
+        sharp = (SHARPNESS if self.reached >= 0 else SHARPNESS_BEFORE) * active
+        before = np.concatenate([[0.0], similar[:-1]])
+        if self._first < 0:
+            before[1] = 0.0  # nothing does not ring on
+        overlap = self._overlap
+        early, late = (
+            np.max([(similar + r * before) / np.sqrt(1.0 + r * r + 2.0 * r * overlap) for r in rooms], axis=0)
+            for rooms in (ROOM_YOUNG, ROOM_OLD)
+        )
+        fade = self._fade.T
+        young = fade.shape[1]
+        early, late, old = early[:, None], late[:, None], np.concatenate([late[:1], late[:-1]])[:, None]
+        self._alpha[:, :young] *= np.exp(sharp * (fade * early + (1.0 - fade) * old - 1.0))
+        self._alpha[:, young:ROOM_AGES] *= np.exp(sharp * (early - 1.0))
+        self._alpha[:, ROOM_AGES:] *= np.exp(sharp * (late - 1.0))
+        self._alpha[:, self._attack_at] *= np.exp(np.max(self._attacks, axis=0) * active)
+        if active < 1.0:
+            self._alpha[:, young // 2 : young + 4] *= np.exp(SILENT_ENTRY * (1.0 - active))
+
+    # -- what is known now -------------------------------------------------------------------------------------------
+
+    def _decide(self, frame: Frame) -> Reached | None:
+        mass = self._alpha.sum(axis=1)
+        at_least = np.cumsum(mass[::-1])[::-1]
+        place = int(np.flatnonzero(at_least >= DECIDED)[-1]) if (at_least >= DECIDED).any() else 0
+        if place + self._first <= self.reached or place + self._first >= self._count:
+            return None
+        row = self._alpha[place]
+        weight = float(row.sum())
+        age_s = float(row @ self._age_s) / max(weight, 1e-12)
+        self.reached = place + self._first
+        time_s = frame.time_s - age_s
+        self._observe(self.reached, time_s)
+        self._slide()
+        return Reached(self.reached, time_s, frame.time_s, min(float(at_least[place]), 0.99))
+
+    def _observe(self, place: int, time_s: float) -> None:
+        """Kalman filter on the log of the tempo; a pause leaves it alone."""
+        if self._last is not None and place > self._last[0]:
+            page_s = float(self._page_s[place] - self._page_s[self._last[0]])
+            played_s = time_s - self._last[1]
+            beats = float(self._places.beat[place] - self._places.beat[self._last[0]])
+            drift = self._log_spread**2 + TEMPO_DRIFT**2 * beats
+            if page_s > 0 and played_s > 0.01:
+                error = float(np.log(played_s / page_s) - np.log(self.factor))
+                noise = (TEMPO_NOISE_S / played_s) ** 2 + TEMPO_NOISE**2
+                if abs(error) < 3.0 * np.sqrt(drift + noise) + 0.1:
+                    gain = drift / (drift + noise)
+                    self.factor = float(np.clip(self.factor * np.exp(gain * error), 1 / FASTEST, SLOWEST))
+                    drift *= 1.0 - gain
+            self._log_spread = min(float(np.sqrt(drift)), TEMPO_START)
+        self._last = (place, time_s)
+
+    def _slide(self) -> None:
+        shift = self.reached - BEHIND - self._first
+        if shift > 0:
+            self._first += shift
+            self._alpha = np.concatenate([self._alpha[shift:], np.zeros((shift, AGES))])
+            self._alpha /= self._alpha.sum()
+            self._attacks = [np.concatenate([past[shift:], np.zeros(shift)]) for past in self._attacks]
+        self._time()
+
+    def _time(self) -> None:
+        """The hazard (span, ages) of leaving each place at each age, at the present tempo."""
+        self._overlap = self._around(self.templates.overlap, 1.0)
+        places = np.arange(self._first, self._first + SPAN)
+        near = np.exp(-np.abs(places - self.reached) / LEAP_PLACES) * ((places >= 0) & (places < self._count))
+        self._leap = LEAP * near / near.sum()
+        first = max(self._first, 0)
+        page_s = self._page_s[first : self._first + SPAN + 1]
+        lengths = np.full(SPAN, np.inf)
+        offset = first - self._first
+        known = np.diff(page_s) * self.factor
+        lengths[offset : offset + len(known)] = np.maximum(known, 0.02)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.sqrt(SPREAD**2 + (0.55 * self._log_spread) ** 2 + (SPREAD_S / lengths) ** 2)
+            usual, usual_rate = _log_logistic(self._age_s, lengths, spread)
+            held, held_rate = _log_logistic(self._age_s, lengths, np.maximum(spread, HELD_SPREAD))
+        left = (1.0 - HELD) * usual + HELD * held
+        rate = np.nan_to_num(((1.0 - HELD) * usual * usual_rate + HELD * held * held_rate) / left) * HOP_S
+        self._hazard = np.clip(1.0 - np.exp(-rate), 0.0, 0.9)
+        self._hazard[~np.isfinite(lengths)] = 0.0
+        if self._first < 0:
+            self._hazard[0] = BEGIN
+
+
+def _log_logistic(age_s: Array, length_s: Array, spread: NDArray[np.floating[Any]]) -> tuple[Array, Array]:
+    """The share of notes (span, ages) that last longer than ``age_s``, and their hazard per second."""
+    ratio = np.minimum((age_s[None, :] / length_s[:, None]) ** (1.0 / spread[:, None]), 1e12)
+    ended = ratio / (1.0 + ratio)
+    return 1.0 / (1.0 + ratio), ended / (age_s[None, :] * spread[:, None])

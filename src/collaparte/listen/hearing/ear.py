@@ -1,0 +1,88 @@
+"""The ear: mono sound in, SoloEvents out, with the soloist's page open.
+
+Conventions: audio is mono float32 at ``SAMPLE_RATE``, in blocks of any length. The sound of sample n is at
+``n / SAMPLE_RATE + origin_s`` on the take's clock. An event's ``time_s`` is when the sound began, ``heard_s`` when the
+block that betrayed it was there. Struck notes carry the pitches the page has at the place they were recognised as;
+what was held from before is not struck again. ``certainty`` is the filter's belief that the place was reached.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.events import SoloEvent
+from collaparte.listen.hearing.decoder import Decoder, Reached
+from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE, Frame, Spectra
+from collaparte.listen.hearing.templates import Places, Templates
+from collaparte.score import Score
+
+LOW = 52  # a part that goes below this pitch is listened to through a longer window
+WINDOW, LONG_WINDOW = 1024, 2048
+DETECTOR_S = -0.018  # how late onsets are placed on average; measured on rendered solos, see docs/hearing.md
+ENDS_AFTER_S = 0.15  # silence this long ends what was sounding
+LOUDNESS_SPAN_DB = 3.0  # dB for ten steps of velocity
+USUAL_VELOCITY = 64
+FORGET_LEVEL_S = 10.0
+
+
+class Ear:
+    """One soloist's hearing. ``hear`` is given every block once, in order."""
+
+    def __init__(self, score: Score, *, origin_s: float = 0.0, cents: float = 0.0) -> None:
+        self.places = Places.of(score)
+        lowest = min(min(pitches) for pitches in self.places.struck)
+        window = WINDOW if lowest >= LOW else LONG_WINDOW
+        page_s = np.array([score.seconds_at(float(beat)) for beat in self.places.beat])
+        self._spectra = Spectra(window)
+        self._decoder = Decoder(self.places, page_s, Templates(self.places, window, cents), window)
+        self.origin_s = origin_s
+        self._sounding: tuple[int, ...] = ()
+        self._silent_s = 0.0
+        self._usual_db: float | None = None
+        self._last_s = -np.inf
+
+    def hear(self, block: NDArray[np.float32], heard_s: float) -> list[SoloEvent]:
+        """The notes that began or ended, as known at ``heard_s``, when ``block`` was there."""
+        events: list[SoloEvent] = []
+        for frame in self._spectra.hear(block):
+            reached = self._decoder.hear(frame)
+            self._listen_level(frame)
+            if reached is not None:
+                events += self._struck(reached, frame, heard_s)
+            elif self._sounding and self._silent_s >= ENDS_AFTER_S:
+                ended_s = frame.time_s - self._silent_s + self.origin_s
+                events += self._ended(max(ended_s, self._last_s), heard_s)
+        return events
+
+    def relocate(self, beat: float) -> None:
+        """The player says: the next note is the first at or after ``beat``."""
+        place = min(int(np.searchsorted(self.places.beat, beat - 1e-6)), len(self.places.beat) - 1)
+        self._decoder.seek(place - 1)
+
+    def _listen_level(self, frame: Frame) -> None:
+        if frame.active < 0.5:
+            self._silent_s += HOP_S
+            return
+        self._silent_s = 0.0
+        if self._usual_db is None:
+            self._usual_db = frame.level_db
+        self._usual_db += HOP_S / FORGET_LEVEL_S * (frame.level_db - self._usual_db)
+
+    def _struck(self, reached: Reached, frame: Frame, heard_s: float) -> list[SoloEvent]:
+        time_s = max(reached.time_s - DETECTOR_S + self.origin_s, self._last_s + 0.001)
+        events = self._ended(time_s, heard_s)
+        louder_db = frame.level_db - (self._usual_db if self._usual_db is not None else frame.level_db)
+        velocity = int(np.clip(round(USUAL_VELOCITY + 10.0 * louder_db / LOUDNESS_SPAN_DB), 20, 120))
+        pitches = self.places.struck[reached.place]
+        events += [SoloEvent(time_s, heard_s, True, pitch, velocity, reached.certainty) for pitch in pitches]
+        self._sounding, self._last_s = pitches, time_s
+        return events
+
+    def _ended(self, time_s: float, heard_s: float) -> list[SoloEvent]:
+        ended = [SoloEvent(time_s, heard_s, False, pitch, 0) for pitch in self._sounding]
+        self._sounding = ()
+        return ended
+
+
+__all__ = ["SAMPLE_RATE", "Ear"]

@@ -1,0 +1,114 @@
+"""What each place of the score should look like in a spectrum: harmonic combs, and which of their teeth are new.
+
+Conventions: a template is float32 (n_bins,), of unit length, for the ``partials`` and ``rising`` of ``spectrum``.
+``PITCHES`` combs are made for one tuning, ``cents`` sharp of A = 440 Hz. Similarity is a cosine, 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.errors import SoloistError
+from collaparte.listen.hearing.spectrum import BIN_HZ, BINS, SAMPLE_RATE, TOP_HZ
+from collaparte.score import NOTE, Score
+
+PITCHES = 128
+PARTIALS = 14
+FALL = 0.88  # each partial against the last, after compression
+SPREAD = 0.012  # width of a partial for vibrato and intonation, share of its frequency
+HELD = 0.6  # weight of a note held from before
+MERGE_BEATS = 1e-4
+
+Array = NDArray[np.float32]
+
+
+def combs(cents: float, window: int) -> Array:
+    """(PITCHES, n_bins): the partials of every pitch as ridges of the window's width."""
+    bins_hz = (np.arange(BINS) * BIN_HZ)[None, :]
+    width_hz = 0.85 * SAMPLE_RATE / window  # of a Hann window's main lobe, as a standard deviation
+    table = np.zeros((PITCHES, BINS))
+    for pitch in range(PITCHES):
+        first_hz = 440.0 * 2.0 ** ((pitch - 69) / 12 + cents / 1200)
+        numbers = np.arange(1, min(PARTIALS, int(TOP_HZ / first_hz)) + 1)
+        if not len(numbers):
+            continue
+        centres = (first_hz * numbers)[:, None]
+        spread = np.sqrt(width_hz**2 + (SPREAD * centres) ** 2)
+        table[pitch] = (FALL ** (numbers - 1)) @ np.exp(-0.5 * ((bins_hz - centres) / spread) ** 2)
+    return table.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The soloist's onsets in order: ``beat`` (k,), what is struck there and what sounds on from before."""
+
+    beat: NDArray[np.float64]
+    struck: tuple[tuple[int, ...], ...]
+    held: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, score: Score) -> Places:
+        """Raises SoloistError when the soloist has no notes."""
+        rows = score.solo[score.solo["kind"] == NOTE]
+        rows = rows[(rows["pitch"] >= 0) & (rows["pitch"] < PITCHES)]
+        if not len(rows):
+            raise SoloistError(f"The soloist of {score.title!r} has no notes to hear. Choose another part with --solo.")
+        beats, at = np.unique(np.round(rows["beat"], 6), return_inverse=True)
+        struck: list[list[int]] = [[] for _ in beats]
+        held: list[list[int]] = [[] for _ in beats]
+        for row, place in zip(rows, at, strict=True):
+            struck[place].append(int(row["pitch"]))
+            ends = float(row["beat"] + row["duration_beats"]) - MERGE_BEATS
+            later = place + 1
+            while later < len(beats) and beats[later] < ends:
+                held[later].append(int(row["pitch"]))
+                later += 1
+        return cls(
+            beats,
+            tuple(tuple(sorted(set(pitches))) for pitches in struck),
+            tuple(tuple(sorted(set(pitches) - set(now))) for pitches, now in zip(held, struck, strict=True)),
+        )
+
+
+class Templates:
+    """Similarity of a frame with every place of the score at once; equal chords are compared once."""
+
+    def __init__(self, places: Places, window: int, cents: float = 0.0) -> None:
+        self._window = window
+        chords = [(struck, held) for struck, held in zip(places.struck, places.held, strict=True)]
+        self._chords = sorted(set(chords))
+        number = {chord: index for index, chord in enumerate(self._chords)}
+        self._of_place = np.array([number[chord] for chord in chords])
+        self.tune(cents)
+
+    def tune(self, cents: float) -> None:
+        """Make the templates again, ``cents`` sharp of A = 440 Hz."""
+        self.cents = cents
+        table = combs(cents, self._window)
+        sounding = np.stack([table[list(s)].sum(0) + HELD * table[list(h)].sum(0) for s, h in self._chords])
+        begun = np.stack([table[list(s)].sum(0) for s, _ in self._chords])
+        self._sounding = _unit(sounding)
+        self._begun = _unit(begun)
+        here = self._sounding[self._of_place]
+        # (k,): cosine between each place and the one before it.
+        self.overlap = np.concatenate([[0.0], np.einsum("ij,ij->i", here[1:], here[:-1])]).astype(np.float64)
+
+    def similar(self, partials: Array) -> NDArray[np.float64]:
+        """Cosine (k,) of what sounds with what should, at every place."""
+        length = float(np.sqrt(partials @ partials)) + 1e-6
+        cosine: NDArray[np.float64] = (self._sounding @ partials / length).astype(np.float64)
+        return np.take(cosine, self._of_place)
+
+    def begins(self, rising: Array) -> NDArray[np.float64]:
+        """How strongly the notes struck at every place (k,) are growing now: their share of the growth, in nepers."""
+        growth: NDArray[np.float64] = (self._begun @ rising).astype(np.float64)
+        return np.take(growth, self._of_place)
+
+
+def _unit(rows: Array) -> Array:
+    length = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    unit: Array = (rows / np.maximum(length, 1e-6)).astype(np.float32)
+    return unit

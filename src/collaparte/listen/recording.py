@@ -1,0 +1,101 @@
+"""A recording as the soloist: heard block by block, as a microphone would be, faster than real time.
+
+The file is read while the music goes on; nothing that is said up to a time depends on what the file holds later. Its
+first sample is the take's clock zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.errors import SoloistError
+from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.listen.audio import Health, Recording, open_recording
+from collaparte.listen.hearing import Ear
+from collaparte.score import Score
+
+Block = tuple[float, NDArray[np.float32]]
+FEW = 0.1  # share of the page's onsets; a recording in which fewer are found is probably of something else
+
+
+class RecordedSoloist:
+    """Plays a recording to the engine (see ``engine.perform.Listening``); ``health`` says what is wrong with it.
+
+    ``latency_s`` is added to every ``heard_s``: what a live input would have taken.
+    """
+
+    def __init__(self, recording: Recording, score: Score, *, latency_s: float = 0.0) -> None:
+        self.health = Health()
+        self._ear = Ear(score)
+        self._blocks: Iterator[Block] = recording.blocks(self.health)
+        self._latency_s = latency_s
+        self._pending: deque[SoloEvent] = deque()
+        self._block: Block | None = next(self._blocks, None)
+        self.heard = 0  # onsets
+
+    def next_s(self) -> float:
+        """When the next block, or an event already found, can be heard; inf after the last."""
+        if self._pending:
+            return self._pending[0].heard_s
+        return math.inf if self._block is None else self._block[0] + self._latency_s
+
+    def next_event(self) -> SoloEvent | None:
+        """The next event, if the block due now holds one."""
+        if not self._pending and self._block is not None:
+            heard_s, block = self._block
+            self._pending.extend(self._ear.hear(block, heard_s + self._latency_s))
+            self._block = next(self._blocks, None)
+        if not self._pending:
+            return None
+        event = self._pending.popleft()
+        self.heard += event.on
+        return event
+
+    def listen(self, event: OrchestraEvent) -> None:
+        """A recording does not hear the orchestra."""
+
+    def events(self) -> list[SoloEvent]:
+        """Everything that is still to be heard, at once."""
+        found = []
+        while math.isfinite(self.next_s()):
+            event = self.next_event()
+            if event is not None:
+                found.append(event)
+        return found
+
+
+def recorded_soloist(
+    path: str | Path,
+    score: Score,
+    *,
+    latency_s: float = 0.0,
+    notice: Callable[[str], None] = lambda text: None,
+) -> tuple[RecordedSoloist, float]:
+    """The soloist of a recording, and when (s) its first note was found to begin.
+
+    The file is heard through once before, to find that note and to say, through ``notice``, what is wrong with it.
+    Raises SoloistError when it cannot be read, holds no sound, or nothing of the page is found in it.
+    """
+    recording = open_recording(path)
+    first = RecordedSoloist(recording, score, latency_s=latency_s)
+    begun = [event for event in first.events() if event.on]
+    for complaint in first.health.complaints():
+        notice(f"{path}: {complaint}")
+    if not begun:
+        raise SoloistError(
+            f"In {path} nothing of {score.title!r} was heard ({first.health.level_db:.0f} dB). "
+            "Is it the right recording, and is the right part chosen with --solo?"
+        )
+    places = len({event.time_s for event in begun})
+    if places < FEW * len(score.solo_onsets):
+        notice(
+            f"{path}: only {places} of the {len(score.solo_onsets)} onsets of {score.title!r} were heard. "
+            "Is it a recording of this piece?"
+        )
+    return RecordedSoloist(recording, score, latency_s=latency_s), begun[0].time_s
