@@ -1,0 +1,192 @@
+"""How well soloists are heard: real violin recordings, beside other people's audio followers on the same files.
+
+Conventions: see ``measure``. Every recording goes through the streaming chain of a concert (``listen.recording``), its
+notes through the engine's follower. ``onset`` errors are of the estimated beginning (``onset_s`` of the first position
+that reached an onset), ``report`` errors of the moment it was reported. Peers have no estimate of their own: their
+report counts as both. Alignments were estimated with about 30 ms resolution; nothing was tuned on these files.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.clock import VirtualClock
+from collaparte.engine import Engine, Settings, rehearse
+from collaparte.errors import CollaparteError, MissingExtra
+from collaparte.events import Position
+from collaparte.follow import make_follower
+from collaparte.listen.audio import RATE, open_recording
+from collaparte.listen.recording import RecordedSoloist
+from collaparte.measure import Onsets, Track, following_errors, group_onsets, is_lost, summarise
+from collaparte.predict import make_predictor
+from collaparte.score import Score, read_score
+from collaparte.training.data.corpus import unpack
+
+PEERS = ("arzt", "dixon", "outerhmm", "skf")
+WORKER = Path(__file__).with_name("listen_peer_worker.py")
+TICKS_PER_QUARTER = 24
+TOLERANCES_MS = (50, 100, 250)
+LONGEST_PEER_S = 1200.0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recording with its page and when each onset truly sounded."""
+
+    name: str
+    sound: Path
+    page: Path
+    score: Score
+    truth: Onsets
+    folded: bool  # the page's repeats are not taken
+
+    @property
+    def bpm(self) -> float:
+        """The true mean tempo, quarters a minute."""
+        beats, times = self.truth.beat, self.truth.first_s
+        return float(60.0 * (beats[-1] - beats[0]) / (times[-1] - times[0]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One listener on one recording, or (``recording`` "all") on all; milliseconds, shares 0..1 of all onsets."""
+
+    recording: str
+    listener: str
+    onsets: int
+    onset_median_ms: float
+    onset_signed_ms: float
+    onset_within: tuple[float, ...]  # TOLERANCES_MS
+    report_median_ms: float
+    report_signed_ms: float
+    report_within: tuple[float, ...]
+    lost: int
+    real_time: float  # CPU seconds for each second of sound
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a listener made of a recording: signed errors in seconds, NaN where an onset was never reached."""
+
+    onset_s: Array
+    report_s: Array
+    cpu_s: float
+    sound_s: float
+
+
+def violin_recordings(corpora: Path | None = None) -> Iterator[Recorded]:
+    """The recordings of the corpus ``bach-violin``; their alignments count from where the recording's music starts."""
+    folder = unpack("bach-violin", corpora)
+    with (folder / "info.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        name, player = row["filename"], row["violinist"]
+        sound = next(path for path in (folder / "audio" / player).iterdir() if path.stem == name)
+        notes = np.genfromtxt(folder / "notes" / player / f"{name}.csv", delimiter=",", names=True)
+        aligned = np.genfromtxt(folder / "alignments" / player / f"{name}.csv", delimiter=",", names=True)
+        hours, minutes, seconds = (int(part) for part in row["start"].split(":"))
+        starts_s = 3600 * hours + 60 * minutes + seconds
+        page = folder / "scores" / f"{row['score_filename']}.mxl"
+        score = read_score(page, choose=False).with_solo(["1"])
+        truth = group_onsets(notes["onset"] / TICKS_PER_QUARTER, aligned["start"] + starts_s)
+        yield Recorded(name, sound, page, score, truth, row["repeat1"] == "0" and row["repeat2"] == "0")
+
+
+def hear_recording(case: Recorded, follower: str | None = None, predictor: str = "steady") -> Heard:
+    """Our own ears, with the follower and the predictor of the engine."""
+    recording = open_recording(case.sound)
+    engine = Engine(case.score, make_follower(follower, case.score), make_predictor(predictor, case.score), Settings())
+    soloist = RecordedSoloist(recording, case.score)
+    began = time.process_time()
+    positions = [value for value in rehearse(engine, VirtualClock(), soloist) if isinstance(value, Position)]
+    cpu_s = time.process_time() - began
+    track = Track.of(positions)
+    sure = [item for item in positions if item.state in ("playing", "finished")]
+    began_s = Track(
+        np.array([item.onset_s for item in sure]), np.array([item.beat for item in sure]),
+        np.array([item.certainty for item in sure]), np.ones(len(sure), dtype=bool),
+    )  # fmt: skip
+    return Heard(
+        following_errors(began_s, case.truth), following_errors(track, case.truth), cpu_s, recording.duration_s
+    )
+
+
+def hear_peer(case: Recorded, method: str, python: Path | str) -> Heard:
+    """One of pymatchmaker's audio followers with its defaults and the true mean tempo, in its own Python."""
+    import soundfile  # type: ignore[import-untyped]
+
+    recording = open_recording(case.sound)
+    with tempfile.TemporaryDirectory() as folder:
+        sound, out = Path(folder) / "sound.wav", Path(folder) / "out.npz"
+        soundfile.write(sound, np.concatenate([block for _, block in recording.blocks()]), RATE)
+        page, fold = str(case.page), str(int(case.folded))
+        command = [str(python), str(WORKER), method, page, str(sound), f"{case.bpm:.3f}", fold, str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_PEER_S, check=False)
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            kind = MissingExtra if "No module named" in last else CollaparteError
+            raise kind(f"The peer {method} failed on {case.name}: {last}. Its Python is named with --peers-python.")
+        data = np.load(out)
+    beats = np.asarray(data["beat"], dtype=np.float64)
+    track = Track(np.asarray(data["time_s"], dtype=np.float64), beats, np.ones(len(beats)), np.ones(len(beats), bool))
+    errors = following_errors(track, case.truth)
+    return Heard(errors, errors, float(data["cpu_s"]), recording.duration_s)
+
+
+def row_of(recording: str, listener: str, heard: Sequence[Heard]) -> Row:
+    """The figures of one listener on these recordings together."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a peer lost for minutes is no slip of units
+        onset, report = (
+            summarise(np.concatenate(errors), tolerances_ms=TOLERANCES_MS)
+            for errors in ([one.onset_s for one in heard], [one.report_s for one in heard])
+        )
+    return Row(
+        recording,
+        listener,
+        onset.count,
+        1000 * onset.median_abs_s,
+        1000 * onset.median_s,
+        tuple(onset.share[tolerance] for tolerance in TOLERANCES_MS),
+        1000 * report.median_abs_s,
+        1000 * report.median_s,
+        tuple(report.share[tolerance] for tolerance in TOLERANCES_MS),
+        sum(is_lost(one.report_s) for one in heard),
+        sum(one.cpu_s for one in heard) / sum(one.sound_s for one in heard),
+    )
+
+
+def evaluate_listen(
+    corpora: Path | None = None,
+    *,
+    peers: Sequence[str] = (),
+    peers_python: Path | str = sys.executable,
+    follower: str | None = None,
+    only: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda what: None,
+) -> list[Row]:
+    """A row for each recording and listener, then one for each listener over all recordings."""
+    cases = [case for case in violin_recordings(corpora) if not only or case.name in only]
+    heard: dict[str, list[Heard]] = {}
+    rows = []
+    for case in cases:
+        for listener in ("collaparte", *peers):
+            tell(f"{listener}: {case.name}")
+            ours = listener == "collaparte"
+            one = hear_recording(case, follower) if ours else hear_peer(case, listener, peers_python)
+            heard.setdefault(listener, []).append(one)
+            rows.append(row_of(case.name, listener, [one]))
+    return rows + [row_of("all", listener, several) for listener, several in heard.items()]
