@@ -26,9 +26,10 @@ CHOICES = 3  # places ahead that one step considers
 AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
 LATE_NOTE = 1.0  # a note of the chord before, after the music went on
+SUBSTITUTED = 4  # size of the largest chord of which a wrong pitch may be the first note
 NONSENSE = 1.5  # ... the second time running
-SUBSTITUTE, SLIP = 2.5, 1.7  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
-PUNCTUAL = 3.0  # a wrong note must come at the right time to stand for the awaited one
+SUBSTITUTE, SLIP = 2.2, 1.7  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
+PUNCTUAL = 6.0  # a wrong note must come at the right time to stand for the awaited one
 TIME_WEIGHT = 1.1
 LATE, LATEST = 0.15, 2.3
 EARLY, EARLIEST = 0.32, 5.0
@@ -202,7 +203,7 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                 if total < best_cost:
                     best_cost = total
         # a wrong pitch struck in the place of the awaited one, which may still come
-        if place < last and path.steps > 2 and onsets.size[place + 1] == 1 and pitch not in chords[place + 1]:
+        if place < last and path.steps > 2 and onsets.size[place + 1] <= SUBSTITUTED and pitch not in chords[place + 1]:
             nominal_s = clock[place + 1] - clock[place]
             off = SLIP if abs(pitch - onsets.lowest[place + 1]) <= 2 else SUBSTITUTE
             if not path.heard:

@@ -191,9 +191,7 @@ def _curve(beat: Array, time_s: Array) -> tuple[Array, Array]:
     known, inverse = np.unique(np.round(beat, 6), return_inverse=True)
     order = np.lexsort((time_s, inverse))
     bounds = np.searchsorted(inverse[order], np.arange(len(known) + 1))
-    middle = np.array(
-        [float(np.median(time_s[order[low:high]])) for low, high in pairwise(bounds.tolist())]
-    )
+    middle = np.array([float(np.median(time_s[order[low:high]])) for low, high in pairwise(bounds.tolist())])
     return known, np.maximum.accumulate(middle)
 
 
