@@ -73,6 +73,9 @@ def shoot() -> Callable[[Any, str], None]:
                 page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
                 page.set_viewport_size(size)
                 page.wait_for_timeout(250)
+                if "#/stand" in page.url:
+                    page.locator("svg.page").wait_for()
+                    page.wait_for_timeout(1500)
                 page.screenshot(path=Path(folder) / f"{name}-{theme}-{size_name}.png")
         page.set_viewport_size(before)
         page.evaluate("document.documentElement.dataset.theme = 'light'")

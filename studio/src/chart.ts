@@ -73,17 +73,23 @@ export function lines(series: Series[], bars: [number, string][], label: string,
 }
 
 export function columns(values: { beat: number; name: string; value: number; size: number }[], label: string, height = 220): SVGElement {
-  const edge = Math.max(60, ...values.map(({ size }) => size)) * 1.1;
+  // One bar that fell apart must not flatten all the others: what is beyond the edge is drawn up to it, and says so.
+  const sorted = values.map(({ size }) => size).sort((one, other) => one - other);
+  const edge = Math.max(60, Math.min((sorted[Math.floor(sorted.length * 0.9)] ?? 0) * 2, sorted[sorted.length - 1] ?? 0)) * 1.1;
   const step = (WIDTH - LEFT - 12) / Math.max(values.length, 1);
   const place = new Map(values.map(({ beat }, at) => [beat, LEFT + (at + 0.5) * step]));
   const up = (y: number): number => 10 + (1 - y / edge) * (height - BOTTOM - 14);
   const chart = frame(height, label, (beat) => place.get(beat) ?? 0, up, 0, edge, values.map(({ beat, name }): [number, string] => [beat, name]));
   const good = up(30).toFixed(1);
-  for (const { beat, size, value, name } of values) {
+  for (const { beat, size: whole, value, name } of values) {
+    const size = Math.min(whole, edge);
     const x = (place.get(beat) ?? 0) - step * 0.35;
     const tone = size <= 30 ? "good" : size <= 60 ? "fair" : "poor";
     chart.append(h("svg:rect", { x: x.toFixed(1), y: up(size).toFixed(1), width: (step * 0.7).toFixed(1), height: (up(0) - up(size)).toFixed(1), rx: 2, class: `column ${tone}` },
-      h("svg:title", {}, `bar ${name}: ${size.toFixed(0)} ms apart, orchestra ${value >= 0 ? "later" : "earlier"} by ${Math.abs(value).toFixed(0)} ms on average`)));
+      h("svg:title", {}, `bar ${name}: ${whole.toFixed(0)} ms apart, orchestra ${value >= 0 ? "later" : "earlier"} by ${Math.abs(value).toFixed(0)} ms on average`)));
+  }
+  for (const { beat, size } of values) {
+    if (size > edge) chart.append(h("svg:text", { x: (place.get(beat) ?? 0).toFixed(1), y: 26, "text-anchor": "middle", class: "beyond" }, size.toFixed(0)));
   }
   chart.append(h("svg:line", { x1: LEFT, x2: WIDTH - 8, y1: good, y2: good, class: "mark" }));
   return chart;

@@ -17,7 +17,7 @@ from collaparte.plots import tempo_curve
 from collaparte.score import Score
 from collaparte.studio.library import with_files
 from collaparte.studio.worker import read_page
-from collaparte.takes import Kept, Recollection, Shelf, Take, read_take
+from collaparte.takes import Kept, Recollection, Shelf, read_take
 
 WINDOW_BARS = 4
 SUGGESTED = 3
@@ -62,7 +62,7 @@ def review(shelf: Shelf, name: str) -> dict[str, Any]:
             "within_50": _number((apart_ms <= 50).mean()) if apart_ms.size else None,
             "by_bar": by_bar,
         },
-        "hesitations": hesitations(take, score, solo),
+        "hesitations": hesitations(score, solo),
         "practise": passages(by_bar),
         "happened": [[value.time_s, value.name] for value in take.commands]
         + [[value.time_s, value.text] for value in take.notices],
@@ -113,7 +113,7 @@ def _by_bar(score: Score, at: NDArray[np.float64], apart_s: NDArray[np.float64])
     return found
 
 
-def hesitations(take: Take, score: Score, solo: Onsets) -> list[dict[str, Any]]:
+def hesitations(score: Score, solo: Onsets) -> list[dict[str, Any]]:
     """Bars where the soloist stopped: an interval far longer than the tempo around it, no fermata being written."""
     found = []
     fermatas = [fermata.beat for fermata in score.fermatas]

@@ -1,0 +1,359 @@
+"""The studio without a browser: library, rehearsal, web socket, engraving, review."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from studio_server import Studio, open_studio
+
+from collaparte.cli import main
+from collaparte.errors import CollaparteError, ScoreError
+from collaparte.events import SoloEvent, TakeHeader
+from collaparte.listen.simulated import simulate_solo
+from collaparte.measure import Onsets
+from collaparte.pieces import piece_path
+from collaparte.score import Score, read_score
+from collaparte.studio.engraving import clean, only_parts
+from collaparte.studio.feed import Feed
+from collaparte.studio.practice import PracticeClock, from_beat
+from collaparte.studio.rehearsal import Wanted, in_beats
+from collaparte.studio.review import hesitations, passages
+from collaparte.studio.stage import wanted_of
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with open_studio(tmp_path_factory.mktemp("studio")) as found:
+        yield found
+
+
+def begin(studio: Studio, piece: str = "greensleeves", **more: Any) -> None:
+    studio.json("/api/rehearsal", "POST", {"piece": piece, "seed": 3, **more})
+
+
+# -- library -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_score_is_added_chosen_from_renamed_and_removed(studio: Studio) -> None:
+    data = piece_path("greensleeves").read_bytes() + b"<!-- mine -->"
+    piece = studio.json("/api/library?name=My%20tune.musicxml", "POST", data, status=201)
+    again = studio.json("/api/library?name=other.musicxml", "POST", data, status=201)
+    assert piece["id"] == again["id"]
+    assert piece["suggested"] == ["1"]
+    assert piece["solo"] == []
+    refused = studio.json("/api/rehearsal", "POST", {"piece": piece["id"]}, status=422)
+    assert "soloist" in refused["error"]
+    chosen = studio.json(f"/api/library/{piece['id']}", "POST", {"solo": ["2"]})
+    assert [part["number"] for part in chosen["description"]["parts"] if part["solo"]] == [2]
+    assert "Choose among" in studio.json(f"/api/library/{piece['id']}", "POST", {"solo": ["99"]}, status=422)["error"]
+    assert studio.json(f"/api/library/{piece['id']}", "POST", {"name": "Evening"})["name"] == "Evening"
+    studio.json(f"/api/library/{piece['id']}", "DELETE")
+    assert piece["id"] not in [one["id"] for one in studio.json("/api/library")]
+    assert not (studio.stage.library.folder / piece["id"]).exists()
+
+
+def test_a_pair_of_midi_files_becomes_one_piece(studio: Studio, tmp_path: Path) -> None:
+    from collaparte.events import OrchestraEvent
+    from collaparte.score import Part
+    from collaparte.sound.midi_file import write_midi
+
+    solo = [SoloEvent(beat / 2, beat / 2, True, 72 + beat % 5, 80) for beat in range(8)]
+    ends = [SoloEvent(beat / 2 + 0.4, beat / 2 + 0.4, False, 72 + beat % 5, 0) for beat in range(8)]
+    write_midi(
+        tmp_path / "solo.mid", [Part("Violin", 1, 40, solo=True)], [], sorted([*solo, *ends], key=lambda e: e.time_s)
+    )
+    others = [OrchestraEvent(at, 0.0, "Piano", on, 48, 60, note=number)
+              for number in range(4) for at, on in ((number * 1.0, True), (number + 0.9, False))]  # fmt: skip
+    write_midi(tmp_path / "piano.mid", [Part("Piano", 1, 0)], others)
+    piece = studio.json("/api/library?name=solo.mid", "POST", (tmp_path / "solo.mid").read_bytes(), status=201)
+    pair = studio.json(
+        f"/api/library/{piece['id']}/accompaniment?name=piano.mid",
+        "POST",
+        (tmp_path / "piano.mid").read_bytes(),
+        status=201,
+    )
+    assert pair["pair"] is True
+    assert [part["solo"] for part in pair["description"]["parts"]] == [True, False]
+    assert "MIDI" in _engraved(studio, piece["id"])["trouble"]
+
+
+def _engraved(studio: Studio, piece: str, view: str = "full") -> dict[str, Any]:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found: dict[str, Any] = studio.json(f"/api/library/{piece}/pages?layout=wide&view={view}")
+        if found["done"]:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("not engraved within a minute")
+
+
+# -- engraving ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", ["solo", "full"])
+def test_every_solo_onset_and_bar_of_every_pass_is_found_on_the_engraved_page(studio: Studio, view: str) -> None:
+    pytest.importorskip("verovio")
+    found = _engraved(studio, "washerwoman", view)
+    score = read_score(piece_path("washerwoman"), None, "Solo Violin")
+    placed = {round(beat, 6): mine for beat, mine, _ in found["map"]["beats"]}
+    assert all(placed[round(float(beat), 6)] for beat in score.solo_onsets)
+    assert [beat for beat, _, _ in found["map"]["bars"]] == [bar.beat for bar in score.bars]
+    again = next(bar for bar in score.bars if bar.passing == 2)
+    passes = [bar for bar in score.bars if bar.number == again.number]
+    names = {name for beat, name, _ in found["map"]["bars"] if beat in [bar.beat for bar in passes]}
+    assert len(passes) == 2
+    assert len(names) == 1
+    pages = "".join(
+        studio.ask(f"/api/library/washerwoman/pages/wide/{view}/{number}")[2].decode()
+        for number in range(1, found["total"] + 1)
+    )
+    for names_here in placed.values():
+        assert all(f'id="{name}"' in pages for name in names_here)
+    drawn = {name for _, _, others in found["map"]["beats"] for name in others if f'id="{name}"' in pages}
+    assert bool(drawn) == (view == "full")
+
+
+def test_what_a_score_could_smuggle_into_a_drawing_is_left_out() -> None:
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" onload="alert(1)">'
+        "<script>alert(2)</script><style>*{background:url(http://evil)}</style>"
+        '<foreignObject><iframe src="http://evil"/></foreignObject><a href="http://evil"><text>x</text></a>'
+        '<image href="http://evil/x.png"/><use xlink:href="http://evil/#a"/><use xlink:href="#E0A4"/>'
+        '<g class="measure"><g class="staff"><g class="note" id="n1"/></g><g class="staff"><g class="note" id="n2" '
+        'style="fill:url(http://evil)" fill="url(http://evil)" onclick="alert(3)"/></g></g>'
+        "<text>a &lt;script&gt;</text></svg>"
+    )
+    cleaned, staves = clean(svg)
+    assert not re.search(r"evil|alert|<script|style|iframe|on\w+=", cleaned)
+    assert 'href="#E0A4"' in cleaned
+    assert "a &lt;script&gt;" in cleaned
+    assert staves == {"n1": 1, "n2": 2}
+
+
+def test_one_part_of_a_score_keeps_its_own_notes_only() -> None:
+    data = piece_path("greensleeves").read_bytes()
+    alone = only_parts(data, [1])
+    assert alone is not None
+    assert alone.count(b"<score-part ") == 1
+    assert alone.count(b"<part ") == 1
+    assert only_parts(b"<mei/>", [1]) is None
+    assert only_parts(data, [77]) is None
+
+
+# -- rehearsal ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_ends_as_a_take_that_the_command_line_replays(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(studio, speed=20)
+    done = studio.wait_for("over", within_s=90)
+    take = studio.stage.shelf.read(done["take"])
+    score = read_score(piece_path("greensleeves"), None, "Solo Violin")
+    matched = {position.beat for position in take.positions if position.state == "playing"}
+    assert len(matched & set(score.solo_onsets.tolist())) > 0.95 * len(score.solo_onsets)
+    monkeypatch.setenv("COLLAPARTE_DATA", str(studio.stage.shelf.folder))
+    code = main(["takes", "replay", done["take"], "--json"])
+    assert json.loads(capsys.readouterr().out)["identical"] is True
+    assert code == 0
+
+
+def test_commands_are_obeyed_in_their_order_and_a_click_moves_the_simulated_soloist_too(studio: Studio) -> None:
+    begin(studio, speed=4, from_bar="9")
+    studio.wait_for("playing")
+    rehearsal = studio.stage.rehearsal
+    assert rehearsal is not None
+    rehearsal.command("hold")
+    held = studio.wait_for("held")
+    time.sleep(0.4)
+    still = studio.json("/api/rehearsal")
+    assert still["position"] == held["position"] or still["position"]["time_s"] - held["now_s"] < 0.5
+    rehearsal.command("release")
+    studio.wait_for("playing")
+    bar = next(bar for bar in still["outline"]["bars"] if bar[1] == "25")
+    rehearsal.command("relocate", bar[0])
+    until = time.monotonic() + 20
+    while time.monotonic() < until and (studio.json("/api/rehearsal")["position"] or {}).get("beat", 0) < bar[0] + 4:
+        time.sleep(0.05)
+    found = studio.json("/api/rehearsal")
+    assert bar[0] + 4 <= found["position"]["beat"] < bar[0] + 24
+    assert found["position"]["state"] == "playing"
+    studio.json("/api/rehearsal", "DELETE")
+    take = studio.stage.shelf.read(studio.json("/api/rehearsal")["take"])
+    assert [command.name for command in take.commands] == ["hold", "release", "relocate", "stop"]
+    for pitch in range(128):
+        sounding = [event.on for event in take.orchestra if event.pitch == pitch]
+        assert sounding.count(True) == sounding.count(False)
+        played = [event.on for event in take.solo if event.pitch == pitch]
+        assert played.count(True) - played.count(False) in (0, 1)
+
+
+def test_keys_of_the_browser_are_a_soloist(studio: Studio) -> None:
+    client = pytest.importorskip("websockets.sync.client")
+    score = read_score(piece_path("washerwoman"), None, "Solo Violin")
+    begin(studio, "washerwoman", input="web", soloist="anna")
+    studio.wait_for("ready")
+    rows = [row for row in score.solo if row["beat"] < score.solo_onsets[10]]
+    with client.connect(f"ws://{studio.host}/api/stand", proxy=None) as socket:
+        for row in rows:
+            for status in (0x90, 0x80):
+                socket.send(json.dumps({"do": "midi", "bytes": [status, int(row["pitch"]), 80], "ago_s": 0.01}))
+            time.sleep(0.12)
+        socket.send(json.dumps({"do": "midi", "bytes": [0x90, 100, 80], "ago_s": 0.0}))
+        until = time.monotonic() + 10
+        while time.monotonic() < until and 100 not in _pitches(studio):
+            time.sleep(0.05)
+    time.sleep(0.3)
+    studio.json("/api/rehearsal", "DELETE")
+    take = studio.stage.shelf.read(studio.json("/api/rehearsal")["take"])
+    matched = {position.beat for position in take.positions if position.state == "playing"}
+    assert set(score.solo_onsets[:10].tolist()) <= matched
+    last = [event.on for event in take.solo if event.pitch == 100]
+    assert last == [True, False]  # the page went: what it held was released
+    assert all(0 <= event.heard_s - event.time_s < 0.02 for event in take.solo)
+    assert take.header.soloist == "anna"
+
+
+def _pitches(studio: Studio) -> set[int]:
+    rehearsal = studio.stage.rehearsal
+    return set(rehearsal._keys._held) if rehearsal is not None else set()
+
+
+def test_a_page_that_comes_late_is_told_everything(studio: Studio) -> None:
+    client = pytest.importorskip("websockets.sync.client")
+    begin(studio, speed=10, from_bar="9")
+    until = time.monotonic() + 30
+    while time.monotonic() < until and len(studio.json("/api/rehearsal").get("heard", [])) < 5:
+        time.sleep(0.05)
+    with client.connect(f"ws://{studio.host}/api/stand", proxy=None) as socket:
+        first = json.loads(socket.recv().split("\n")[0])
+        assert first["kind"] == "stand"
+        assert len(first["heard"]) >= 5
+        kinds = {json.loads(line)["kind"] for _ in range(20) for line in socket.recv(timeout=10).split("\n")}
+    assert {"position", "plan", "solo"} <= kinds
+    assert "orchestra" not in kinds
+    studio.json("/api/rehearsal", "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ({"piece": "nothing"}, "no such piece"),
+        ({"piece": "greensleeves", "tempo": 5000}, "tempo"),
+        ({"piece": "greensleeves", "input": "telepathy"}, "input"),
+        ({"piece": "greensleeves", "output": "synth", "speed": 4}, "speed"),
+        ({"piece": "greensleeves", "loop": [8, 4]}, "loop"),
+        ({"piece": "greensleeves", "soloist": 7}, "text"),
+        ({"piece": "greensleeves", "seed": "x"}, "number"),
+    ],
+)
+def test_what_cannot_be_is_said(studio: Studio, asked: dict[str, Any], word: str) -> None:
+    assert word in studio.json("/api/rehearsal", "POST", asked, status=422)["error"]
+
+
+def test_what_fails_while_opening_is_shown_on_the_stand(studio: Studio) -> None:
+    begin(studio, from_bar="999")
+    assert "no bar 999" in studio.wait_for("failed")["trouble"]
+    begin(studio, input="midi", midi_in="no such port")
+    assert "MIDI" in studio.wait_for("failed")["trouble"]
+
+
+def test_a_feed_drops_rather_than_waits_and_says_so() -> None:
+    feed = Feed()
+    listener = feed.join()
+    assert listener.take() == (True, [])
+    header = TakeHeader("piece", "digest", "me")
+    for _ in range(100_000):
+        feed.put(header)
+    missed, values = listener.take()
+    assert missed
+    assert len(values) < 1000
+    feed.put(header)
+    assert listener.take() == (False, [header])
+    feed.leave(listener)
+    assert len(feed) == 0
+
+
+def test_bars_become_beats_and_a_wrong_one_is_named() -> None:
+    score = read_score(piece_path("washerwoman"), None, "Solo Violin")
+    found = in_beats(Wanted(from_bar="2", loop_bars=("3", "4")), score)
+    assert (found.from_beat, found.loop) == (3.0, (6.0, 12.0))
+    again = next(bar for bar in score.bars if bar.passing == 2)
+    assert in_beats(Wanted(from_bar=f"{again.number}@2"), score).from_beat == again.beat
+    with pytest.raises(ScoreError, match="no bar 400"):
+        in_beats(Wanted(from_bar="400"), score)
+    with pytest.raises(CollaparteError, match="two bars"):
+        wanted_of({"loop_bars": [1, 2]})
+
+
+def test_a_soloist_begins_anywhere_and_waits_while_the_player_holds() -> None:
+    score = Score.from_notes([(float(beat), 0.9, 60 + beat % 7) for beat in range(32)])
+    soloist, first_s = from_beat(score, 16.0, seed=1, level="metronome")
+    assert first_s == pytest.approx(0.5, abs=0.01)
+    clock = PracticeClock(10.0, soloist)
+    clock.begin()
+    heard: list[SoloEvent] = []
+    while len(heard) < 4:
+        heard += [value for value in clock.wait(clock.now() + 1.0) if isinstance(value, SoloEvent)]
+    assert heard[0].pitch == 60 + 16 % 7
+    clock.pause()
+    before_s = clock.now()
+    assert clock.wait(before_s + 3.0) == []
+    clock.go_on()
+    after = next(value for value in iter(lambda: clock.wait(clock.now() + 0.5), None) if value)
+    whole = simulate_solo(score, 1, "metronome")
+    times = [event.time_s for event in whole.events if isinstance(event, SoloEvent)]
+    assert isinstance(after[0], SoloEvent)
+    gap_s = after[0].time_s - heard[-1].time_s
+    assert gap_s == pytest.approx(clock._offset_s + np.min(np.diff(sorted(set(times)))[1:]), abs=0.6)
+
+
+# -- review ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_is_found_where_it_was_and_a_fermata_is_none() -> None:
+    score = Score.from_notes([(float(beat), 1.0, 60 + beat % 7) for beat in range(32)])
+    beats = np.arange(32.0)
+    times = beats * 0.5
+    times[10:] += 1.5
+    passage = np.zeros(32, np.int64)
+    solo = Onsets(beats, times, times, np.ones(32, np.int64), passage)
+    found = hesitations(score, solo)
+    assert [(one["bar"], one["waited_s"]) for one in found] == [("3", 1.5)]
+
+
+def test_the_worst_passages_do_not_overlap() -> None:
+    rows = [{"beat": 4.0 * at, "bar": str(at + 1), "passing": 1, "onsets": 2, "mean_ms": 0.0,
+             "mean_abs_ms": 200.0 if at in (5, 20) else 10.0} for at in range(30)]  # fmt: skip
+    found = passages(rows)
+    assert len(found) == 2
+    for one, bar in zip(sorted(found, key=lambda one: one["from_beat"]), (6, 21), strict=True):
+        assert int(one["from_bar"]) <= bar <= int(one["to_bar"])
+    assert passages([{**row, "mean_abs_ms": 10.0} for row in rows]) == []
+
+
+def test_exports_and_forgetting(studio: Studio) -> None:
+    begin(studio, "greensleeves", speed=20, from_bar="30")
+    name = studio.wait_for("over", within_s=60)["take"]
+    found = studio.json(f"/api/takes/{name}")
+    assert found["asynchrony"]["onsets"] > 5
+    assert len(found["tempo"]["solo"]) > 10
+    code, headers, midi = studio.ask(f"/api/takes/{name}/export/midi")
+    assert (code, midi[:4]) == (200, b"MThd")
+    assert f'filename="{name}.mid"' in headers["content-disposition"]
+    assert studio.ask(f"/api/takes/{name}/export/csv")[2].startswith(b"kind,")
+    assert studio.ask(f"/api/takes/{name}/export/jsonl")[2].startswith(b'{"kind": "take"')
+    assert studio.ask(f"/api/takes/{name}/export/exe")[0] == 404
+    code, headers, wav = studio.ask(f"/api/takes/{name}/export/wav?what=solo&listen=1")
+    assert code == 200, wav
+    assert wav[:4] == b"RIFF"
+    assert np.abs(np.frombuffer(wav[44:], "<i2")).max() > 1000
+    studio.json(f"/api/takes/{name}", "DELETE")
+    assert "not a take" in studio.json(f"/api/takes/{name}", status=422)["error"]
