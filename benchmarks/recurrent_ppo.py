@@ -1,6 +1,6 @@
 """Steps a second of recurrent PPO: sb3-contrib's own way through sequences against ours, on the same work.
 
-    python benchmarks/recurrent_ppo.py [--lanes 16] [--rollout 512] [--rollouts 2] [--batch 2048] [--epochs 10]
+    python benchmarks/recurrent_ppo.py [--lanes 8] [--rollout 1024] [--rollouts 2] [--batch 2048] [--epochs 10]
 
 Both learners have the same seed, network, environments, rollout, batch and epochs; one after the other in one
 process, on one thread. The pay of each rollout is printed for both: the learning curves are the same. Figures are
@@ -24,7 +24,7 @@ from collaparte.training.lanes_env import Lanes
 from collaparte.training.ppo import Dealer, LanesVec, PpoSettings, make_ppo
 
 
-def takes(count: int = 24, onsets: int = 700) -> list[Performance]:
+def takes(count: int = 12, onsets: int = 1500) -> list[Performance]:
     """Made-up performances of made-up pages."""
     out = []
     for seed in range(count):
@@ -32,7 +32,9 @@ def takes(count: int = 24, onsets: int = 700) -> list[Performance]:
         length = rng.choice([0.25, 0.5, 0.5, 1.0], onsets)
         beat = np.concatenate([[0.0], np.cumsum(length)[:-1]])
         no = np.zeros(onsets, dtype=bool)
-        page = Page(gather(beat, length, 60 + rng.integers(0, 12, onsets), no, np.zeros(0), np.arange(0.0, 999.0, 4.0)))
+        page = Page(
+            gather(beat, length, 60 + rng.integers(0, 12, onsets), no, np.zeros(0), np.arange(0.0, 1999.0, 4.0))
+        )
         period = 0.5 * np.exp(0.2 * np.sin(beat[:-1] / 6) + rng.normal(0, 0.05, onsets - 1))
         time_s = 1.0 + np.concatenate([[0.0], np.cumsum(period * np.diff(beat))])
         out.append(Performance(f"piece {seed}", "somebody", "all", page, time_s))
@@ -55,7 +57,7 @@ class Watch(BaseCallback):
 
 def run(stock: bool, settings: PpoSettings, rollouts: int, performances: list[Performance]) -> dict[str, Any]:
     torch.manual_seed(settings.seed)
-    dealer = Dealer(performances, Variation(), settings.seed, takes=12)
+    dealer = Dealer(performances, Variation(), settings.seed, takes=8, size=2000)
     model = make_ppo(LanesVec(Lanes(settings.lanes, dealer, settings.pay)), settings, stock=stock)
     watch = Watch()
     began, used = time.perf_counter(), time.process_time()
@@ -71,7 +73,7 @@ def run(stock: bool, settings: PpoSettings, rollouts: int, performances: list[Pe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("lanes", 16), ("rollout", 512), ("rollouts", 2), ("batch", 2048), ("epochs", 10)):
+    for name, value in (("lanes", 8), ("rollout", 1024), ("rollouts", 2), ("batch", 2048), ("epochs", 10)):
         parser.add_argument(f"--{name}", type=int, default=value)
     given = parser.parse_args()
     settings = PpoSettings(

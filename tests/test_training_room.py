@@ -265,3 +265,23 @@ def test_practice_learns_what_only_recurrence_can_know() -> None:
     early = float(np.mean(model.rollout_buffer.rewards))
     model.learn(32 * 48 * 40, reset_num_timesteps=False)
     assert float(np.mean(model.rollout_buffer.rewards)) > 0.5 * early  # pay is negative: less than half is lost
+
+
+@pytest.mark.long
+def test_one_command_trains_from_match_files_to_a_policy_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    from test_training_data import a_match
+
+    from collaparte.training.pipeline import prepare, run_all
+
+    for piece in range(8):
+        for player in range(2):
+            a_match(tmp_path / f"corpus/piece{piece}/P{player}.match", 10 * piece + player, 80 + piece)
+    ground = prepare(tmp_path / "run", str(tmp_path / "corpus"), cache=tmp_path / "cache")
+    cloning = CloneSettings(rounds=2, takes_a_round=6, crop=64, lanes=8, passes=1)
+    practice = PpoSettings(steps=1024, lanes=8, rollout=64, batch=256)
+    said: list[str] = []
+    path = run_all(ground, cloning, practice, said.append)
+    assert load_policy(path).passport["training_pieces"] == sorted(ground.split.train)
+    run_all(ground, replace(cloning, rounds=3), replace(practice, steps=2048), said.append)
+    assert any("going on from round 2" in line for line in said)
+    assert any("going on after 1024 steps" in line for line in said)

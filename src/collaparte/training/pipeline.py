@@ -3,7 +3,8 @@
 folder/split.json     which pieces are trained on, tuned on, tested on
 folder/clone.pt ...   the clone's training (see clone.py); clone-best.pt its best weights
 folder/ppo.zip ...    the practice (see ppo.py)
-folder/agent.pt       the agent's weights; also where fine-tuning begins
+folder/practised.pt   where the practice ended
+folder/agent.pt       the agent's weights, between the clone's and those; also where fine-tuning begins
 folder/policy.onnx, policy.json
 """
 
@@ -28,6 +29,8 @@ from collaparte.training.network import Accompanist
 from collaparte.training.ppo import PpoSettings, practise
 
 Say = Callable[[str], None]
+
+PRACTISED = 0.65  # the agent's share of practised weights, the rest is the clone's; chosen on the tuning pieces
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,28 @@ def run_clone(ground: Ground, settings: CloneSettings, say: Say = print, start: 
 
 
 def run_practice(ground: Ground, settings: PpoSettings, say: Say = print, start: Path | None = None) -> Accompanist:
-    """Practise from the clone's best weights (or those in ``start``)."""
-    network = read_weights(start or ground.folder / "clone-best.pt")
-    agent = practise(ground.train, network, settings, ground.folder, say)
+    """Practise from the clone's best weights (or those in ``start``), and mix the two."""
+    begin = start or ground.folder / "clone-best.pt"
+    practised = practise(ground.train, read_weights(begin), settings, ground.folder, say)
+    torch.save(practised.state_dict(), ground.folder / "practised.pt")
+    agent = mixed(read_weights(begin), practised, PRACTISED)
     torch.save(agent.state_dict(), ground.folder / "agent.pt")
     return agent
+
+
+def mixed(clone: Accompanist, practised: Accompanist, share: float) -> Accompanist:
+    """A network between two that began alike: ``share`` of the second one's weights, the rest of the first one's.
+
+    Between a network and what fine-tuning made of it lies a line of good networks (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", 2022): one number trades smoothness for foresight after the practice.
+    """
+    one, other = clone.state_dict(), practised.state_dict()
+    between = {
+        key: one[key] * (1 - share) + other[key] * share if one[key].is_floating_point() else one[key] for key in one
+    }
+    network = Accompanist()
+    network.load_state_dict(between)
+    return network
 
 
 def run_export(ground: Ground, weights: Path, path: Path, algorithm: str, say: Say = print) -> None:
@@ -99,9 +119,11 @@ def run_export(ground: Ground, weights: Path, path: Path, algorithm: str, say: S
 
 
 def tuning_scores(network: Accompanist, performances: Sequence[Performance]) -> dict[str, Any]:
-    """Next-onset scores on some performances, cold, without noise."""
+    """Next-onset scores on some performances, cold, without noise; nothing where there are none."""
     import numpy as np
 
+    if not performances:
+        return {}
     items = episodes(performances, pool_of(performances), CLEAN, np.random.default_rng(1))
     mean, median, share = scores(items, actions_of(network, items))
     steady = scores(items, [np.zeros(len(item), dtype=np.float32) for item in items])

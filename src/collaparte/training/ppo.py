@@ -230,8 +230,19 @@ class PpoSettings:
     target_kl: float | None = 0.03
     minutes: float = 20.0
     threads: int = 1
+    steady_rate: bool = False  # else the rate falls to a fifth
     pay: Pay = field(default_factory=Pay)
     variation: Variation = field(default_factory=lambda: Variation(recall_share=0.6))
+
+
+@dataclass(frozen=True)
+class _Falling:
+    """A rate that falls in a straight line to a fifth; ``left`` is the share of the practice that lies ahead."""
+
+    rate: float
+
+    def __call__(self, left: float) -> float:
+        return self.rate * (0.2 + 0.8 * left)
 
 
 class _Watch(BaseCallback):
@@ -258,7 +269,7 @@ def make_ppo(env: VecEnv, settings: PpoSettings, folder: Path | None = None, *, 
     return RecurrentPPO(
         AccompanistPolicy,
         env,
-        learning_rate=settings.rate,
+        learning_rate=settings.rate if settings.steady_rate else _Falling(settings.rate),
         n_steps=settings.rollout,
         batch_size=settings.batch,
         n_epochs=settings.epochs,
