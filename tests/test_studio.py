@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -357,3 +363,50 @@ def test_exports_and_forgetting(studio: Studio) -> None:
     assert np.abs(np.frombuffer(wav[44:], "<i2")).max() > 1000
     studio.json(f"/api/takes/{name}", "DELETE")
     assert "not a take" in studio.json(f"/api/takes/{name}", status=422)["error"]
+
+
+def test_the_take_that_is_being_played_cannot_be_deleted(studio: Studio) -> None:
+    begin(studio, "greensleeves")
+    name = studio.wait_for("ready", "playing")["playing_take"]
+    assert "Stop first" in studio.json(f"/api/takes/{name}", "DELETE", status=422)["error"]
+    studio.json("/api/rehearsal", "DELETE")
+    assert studio.json("/api/rehearsal")["take"] == name
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_an_open_door_and_a_taken_port_are_refused(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["studio", "--host", "0.0.0.0", "--no-browser"]) == 1
+    assert "--token" in capsys.readouterr().err
+    assert main(["studio", "--port", str(studio.port), "--no-browser"]) == 5
+    assert "--port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "websockets"])
+def test_a_missing_server_is_reported_with_its_install_command(missing: str) -> None:
+    blocked = (
+        f"import sys; sys.modules[{missing!r}] = None; from collaparte.cli import main; sys.exit(main(['studio']))"
+    )
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 5
+    assert "pip install 'collaparte[studio]'" in done.stderr
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "collaparte.cli", "studio", "--port", "0", "--no-browser"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "COLLAPARTE_DATA": str(tmp_path)},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        place = process.stdout.readline().split()[-1]
+        assert place.startswith("http://127.0.0.1:")
+        until = time.monotonic() + 30
+        answer = b""
+        while time.monotonic() < until and not answer:
+            with contextlib.suppress(OSError), urllib.request.urlopen(place, timeout=5) as found:
+                answer = found.read()
+        assert b"<title>Colla parte</title>" in answer
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 130)

@@ -82,6 +82,7 @@ class Rehearsal:
         self.state = "opening"
         self.trouble: str | None = None
         self.take: str | None = None
+        self.playing_take: str | None = None
         self.learnt: str | None = None
         self.worst_late_s = 0.0
         self.locked = False
@@ -149,6 +150,7 @@ class Rehearsal:
             "piece": self.piece,
             "trouble": self.trouble,
             "take": self.take,
+            "playing_take": self.playing_take,
             "learnt": self.learnt,
             "locked": self.locked,
             "now_s": round(clock.now(), 6) if clock is not None else 0.0,
@@ -219,13 +221,14 @@ class Rehearsal:
                 stack.enter_context(MidiInput(wanted.midi_in, clock.put, clock.now, notice=self._say))
             path = self._shelf.new_path(header)
             writer = stack.enter_context(TakeWriter(path, header, self._feed.put))
+            self.playing_take = path.stem
             self._header, self._sound = header, sound
             clock.begin()
             self._clock = clock
             self._enter("ready")
             if not self._ending.is_set():
                 self._perform(engine, clock, sound, writer, page)
-        self.take = path.stem
+        self.take, self.playing_take = path.stem, None
         self._learn(path, page)
 
     def _perform(self, engine: Engine, clock: PracticeClock, sound: Sound, writer: TakeWriter, page: Score) -> None:

@@ -14,6 +14,7 @@ from collaparte.studio.stage import Stage
 
 try:
     import uvicorn
+    import websockets  # noqa: F401 - without it uvicorn would serve everything but the web socket
 except ImportError as error:
     raise MissingExtra("The studio needs its server: pip install 'collaparte[studio]'") from error
 
