@@ -10,7 +10,7 @@ it was noticed. Hidden semi-Markov models for score following: Cont, A coupled d
 real-time music-to-score alignment (IEEE PAMI 32, 2010); Raphael, Automatic segmentation of acoustic musical signals
 using hidden Markov models (IEEE PAMI 21, 1999).
 
-Only ``SPAN`` places around the present one are kept: a frame costs the same whatever the score's length.
+Only ``SPAN`` places around the present one are kept; whether the soloist is elsewhere is asked of ``elsewhere``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collaparte.listen.hearing.elsewhere import Elsewhere
 from collaparte.listen.hearing.spectrum import HOP_S, Frame
 from collaparte.listen.hearing.templates import Places, Templates
 
@@ -79,19 +80,23 @@ class Decoder:
         self._fade = np.cumsum(np.hanning(size + 2)[1:-1])
         self._fade = (self._fade / self._fade[-1])[:, None]  # (ages, 1): how much of the window the new note fills
         self._attack_at = ATTACK_AT * self._scale + (self._scale - 1)
-        self._attacks: list[Array] = []
+        self._attacks: list[Array]
         self._age_s: Array = np.asarray((np.arange(AGES) + 0.5) * HOP_S, dtype=np.float64)
         self.factor = 1.0  # seconds played for one on the page
         self._log_spread = TEMPO_START
         self._last: tuple[int, float] | None = None
+        ends_s = page_s[-1:] + 1.0
+        self._elsewhere = Elsewhere(np.diff(np.concatenate([page_s, ends_s])))
         self.seek(-1)
 
     def seek(self, place: int) -> None:
         """The soloist has just struck ``place``, or (-1) has not begun."""
         self.reached = place
+        self._elsewhere.seek(place)
         self._first = min(place, 0) if place < BEHIND else place - BEHIND
         self._alpha = np.zeros((SPAN, AGES))
         self._alpha[place - self._first, 0 if place >= 0 else AGES - 1] = 1.0
+        self._attacks = []
         self._last = None
         self._time()
 
@@ -103,6 +108,12 @@ class Decoder:
 
     def weigh(self, frame: Frame, similar: Array, growth: Array) -> Reached | None:
         """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows."""
+        if self.reached >= 0:
+            place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached)
+            if place is not None:
+                self.seek(place)
+                self._log_spread = TEMPO_START
+                self._time()
         # Noise fits every place a little: it must fit the first one better than the usual place to begin.
         similar = self._around(similar, max(NOTHING, float(np.median(similar)) + NOISE_MARGIN))
         growth = self._around(growth, 0.0)
@@ -145,13 +156,13 @@ class Decoder:
     def _weigh(self, similar: Array, active: float) -> None:
         sharp = (SHARPNESS if self.reached >= 0 else SHARPNESS_BEFORE) * active
         before = np.concatenate([[0.0], similar[:-1]])
-        if self._first < 0:
-            before[1] = 0.0  # nothing does not ring on
         overlap = self._overlap
         early, late = (
             np.max([(similar + r * before) / np.sqrt(1.0 + r * r + 2.0 * r * overlap) for r in rooms], axis=0)
             for rooms in (ROOM_YOUNG, ROOM_OLD)
         )
+        if self._first < 0:  # nothing rings on into the first place
+            early[:2] = late[:2] = similar[:2]
         fade = self._fade.T
         young = fade.shape[1]
         early, late, old = early[:, None], late[:, None], np.concatenate([late[:1], late[:-1]])[:, None]

@@ -1,0 +1,56 @@
+"""Is the soloist somewhere else? A plain hidden Markov model of the whole score beside the decoder's narrow span.
+
+It knows nothing of attacks and ages: each place is left at a constant rate, and every frame is compared with every
+place, gently, since neighbouring frames say the same. A little belief (``LEAK``) is always spread over the whole
+score, so that a jump is found wherever it lands; it is believed after the evidence has held for ``HOLD_S``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.listen.hearing.spectrum import HOP_S
+
+Array = NDArray[np.float64]
+
+GENTLE = 0.5  # nats for a frame that fits perfectly against one that does not fit at all
+LEAK = 1e-5  # of the belief, spread anew each frame
+NEAR = 6  # places around the present one that are no jump
+PEAK = 3  # places around the best one that count as it
+SURE, GONE = 0.95, 0.005  # belief there, and left here, ...
+HOLD_S = 0.8  # ... for this long
+
+
+class Elsewhere:
+    """``length_s`` (k,) is how long each place lasts as the page asks."""
+
+    def __init__(self, length_s: Array) -> None:
+        self._length_s = np.maximum(length_s, 0.02)
+        self._belief = np.full(len(length_s), 1.0 / len(length_s))
+        self._held_s = 0.0
+
+    def seek(self, place: int) -> None:
+        """The soloist is at ``place``."""
+        self._belief[:] = 1e-9
+        self._belief[max(place, 0)] = 1.0
+        self._held_s = 0.0
+
+    def hear(self, similar: Array, active: float, factor: float, place: int) -> int | None:
+        """Take one frame in, compared with every place (k,); the place to jump to when it is not near ``place``."""
+        going = self._belief * np.minimum(active * HOP_S / (self._length_s * factor), 0.5)
+        belief = self._belief - going
+        belief[1:] += going[:-1]
+        belief[-1] += going[-1]
+        belief *= np.exp(GENTLE * active * similar)
+        belief /= belief.sum()
+        belief = (1.0 - LEAK) * belief + LEAK / len(belief)
+        self._belief = belief
+        best = int(np.argmax(belief))
+        here = belief[max(place - NEAR, 0) : place + NEAR + 1].sum()
+        there = belief[max(best - PEAK, 0) : best + PEAK + 1].sum()
+        if abs(best - place) <= NEAR or here > GONE or there < SURE:
+            self._held_s = 0.0
+            return None
+        self._held_s += HOP_S * active
+        return best if self._held_s >= HOLD_S else None
