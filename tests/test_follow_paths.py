@@ -129,6 +129,17 @@ def test_a_grace_note_is_heard_and_waited_for_no_more_than_it_advances() -> None
     assert [position.beat for position in play(score, notes)] == beats(0, 60)
 
 
+def test_the_note_after_may_have_the_pitch_of_the_grace_note_before() -> None:
+    page = SCORE.notes
+    little = page[page["beat"] == 20.0].copy()
+    little["kind"], little["duration_beats"], little["id"] = GRACE, 0.0, "grace"
+    little["pitch"] = TUNE[41][2]
+    notes = tune(0, 60)
+    with_grace = [*notes[:40], (notes[40][0] - 0.08, TUNE[41][2]), *notes[40:]]
+    positions = play(replace(SCORE, notes=np.concatenate([page, little])), with_grace)
+    assert [position.beat for position in positions[41:]] == beats(40, 60)
+
+
 def test_a_trill_written_or_not_moves_nothing() -> None:
     for score in (SCORE, decorated(ORNAMENT)):
         notes = tune(0, 60)

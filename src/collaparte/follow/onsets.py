@@ -97,8 +97,9 @@ class Onsets:
         """What a note costs that advances nothing while the soloist is at ``place`` (-1: not begun)."""
         if self._visitors:
             for index in (place - 1, place, place + 1):
-                if pitch in self._visitors.get(index, ()):
-                    return VISITOR
+                if pitch in self._visitors.get(index, ()):  # unless the next onset wants this very pitch
+                    awaited = place + 1 < self.count and pitch in self.pitches[place + 1]
+                    return RESTRIKE if awaited else VISITOR
         cost = STRANGER
         if place >= 0:
             chord = self.pitches[place]
