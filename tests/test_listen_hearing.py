@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
 
+from collaparte.cli import main
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
 from collaparte.errors import SoloistError
-from collaparte.events import Position, SoloEvent
+from collaparte.events import Position, SoloEvent, from_line
 from collaparte.follow import make_follower
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
 from collaparte.listen.recording import recorded_soloist
@@ -153,3 +155,22 @@ def test_a_recording_of_nothing_is_refused_with_its_level(tmp_path: Path) -> Non
     with pytest.raises(SoloistError, match=r"nothing of .* was heard"):
         recorded_soloist(tmp_path / "nothing.wav", page(), notice=said.append)
     assert any("silent throughout" in text for text in said)
+
+
+def test_simulate_takes_a_recording_for_the_soloist(tmp_path: Path) -> None:
+    truth_s = onsets_s(len(TUNE))
+    soundfile.write(tmp_path / "solo.ogg", bowed(TUNE, truth_s), SAMPLE_RATE)
+    midi = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=450_000)])
+    for pitch in TUNE:
+        track.append(mido.Message("note_on", note=pitch, velocity=64))
+        track.append(mido.Message("note_off", note=pitch, time=480))
+    midi.tracks.append(track)
+    midi.save(tmp_path / "page.mid")
+    run = tmp_path / "run.jsonl"
+    arguments = ["simulate", str(tmp_path / "page.mid"), "--soloist", str(tmp_path / "solo.ogg"), "--out", str(run)]
+    assert main([*arguments, "--predictor", "steady"]) == 0
+    solo = [value for value in map(from_line, run.read_text().splitlines()) if isinstance(value, SoloEvent)]
+    begun = [event for event in solo if event.on]
+    assert [event.pitch for event in begun] == list(TUNE)
+    assert np.median(np.abs(np.array([event.time_s for event in begun]) - truth_s)) < 0.025

@@ -12,6 +12,10 @@ EVALUATIONS = {
         "Follow real performances, clean and with things gone wrong, and measure how well; "
         "the same seed, the same table.",
     ),
+    "listen": (
+        "collaparte.cli.evaluate_listen:listen",
+        "Hear the violin recordings block by block and measure when each onset was placed, and when reported.",
+    ),
     "orchestra": (
         "collaparte.cli.evaluate_orchestra:orchestra",
         "Accompany the real takes of the duets and simulated soloists of the Mendelssohn; one row for each group.",

@@ -39,11 +39,16 @@ class Soloist:
     truth: Truth | None = None
 
 
-def recorded(path: Path, latency_s: float) -> Soloist:
-    """The soloist of a MIDI file."""
+def recorded(path: Path, latency_s: float, score: Score) -> Soloist:
+    """The soloist of a MIDI file, or of a recording that is heard block by block."""
     from collaparte.events import SoloEvent
+    from collaparte.listen.audio import is_recording
     from collaparte.listen.midi import read_midi_solo
+    from collaparte.listen.recording import recorded_soloist
 
+    if is_recording(path):
+        soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn)
+        return Soloist((), first_s, soloist)
     heard = read_midi_solo(path, latency_s)
     return Soloist(heard, min(value.time_s for value in heard if isinstance(value, SoloEvent) and value.on))
 
@@ -168,7 +173,10 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
 )
 @piece_options
 @click.option(
-    "--soloist", required=True, metavar="TAKE.mid|simulated", help="A recorded soloist, or the simulated one."
+    "--soloist",
+    required=True,
+    metavar="TAKE|simulated",
+    help="A recorded soloist (MIDI, or sound: wav, flac, mp3, opus, ogg), or the simulated one.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the simulated soloist.")
 @click.option(
@@ -251,7 +259,7 @@ def simulate(
     player = (
         simulated(page, seed, level, latency_s, coupling, slower)
         if is_simulated
-        else recorded(Path(soloist), latency_s)
+        else recorded(Path(soloist), latency_s, page)
     )
     more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
     if store is not None:
