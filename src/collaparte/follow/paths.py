@@ -25,6 +25,7 @@ CHOICES = 3  # places ahead that one step considers
 
 AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
+OVERDUE = 4.0  # a note that advances nothing though the next onset wants it and is due
 LATE_NOTE = 1.0  # a note of the chord before, after the music went on
 SUBSTITUTED = 4  # size of the largest chord of which a wrong pitch may be the first note
 NONSENSE = 1.5  # ... the second time running
@@ -139,6 +140,9 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
             leave = UNHEARD * min(onsets.size[place] - path.heard.bit_count(), 3)
         else:
             leave = 0.0
+        due = 0 <= place < last and elapsed_s > 0.7 * rate * onsets.gap_s[place]
+        if due and stay < OVERDUE and pitch in chords[place + 1]:
+            stay = OVERDUE
         if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * rate * onsets.gap_s[place]):
             stay *= 0.35
         total = cost + stay
