@@ -616,19 +616,21 @@ class Senses:
         absolute = math.log(recalled.local_beat_period_s) + ratios[0]
         first = log_recent + ratios[0]
         log_period = math.log(period)
-        marks = (2, PAST, LONG)
-        scaled = [first, first, first, first]  # by the last 2, 8, 32 intervals, and by the last 8 quarters
         heard = remembered = 0.0
+        sums = [(0.0, 0.0)] * 4  # heard and remembered over the last 2, 8, 32 intervals, and the last 8 quarters
+        edge = beat - LONG_BEATS - EPS
         for count, (one, other, began) in enumerate(reversed(self._pairs), 1):
             heard += one
             remembered += other
-            if remembered > 1e-9:
-                now = math.log(heard / remembered) + absolute - log_period
-                for place, width in enumerate(marks):
-                    if count <= width:
-                        scaled[place] = now
-                if began >= beat - LONG_BEATS - EPS:
-                    scaled[3] = now
+            if count <= 2:
+                sums[0] = (heard, remembered)
+            if count <= PAST:
+                sums[1] = (heard, remembered)
+            if began >= edge:
+                sums[3] = (heard, remembered)
+        sums[2] = (heard, remembered)
+        level_log = absolute - log_period
+        scaled = [math.log(up / down) + level_log if down > 1e-9 else first for up, down in sums]
         values = [first, scaled[0], scaled[1]]
         values += [float(recalled.spread[0]), math.log1p(float(recalled.weight[0]))]
         for k in range(1, RECALL_AHEAD):
