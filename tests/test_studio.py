@@ -25,7 +25,7 @@ from collaparte.events import SoloEvent, TakeHeader
 from collaparte.listen.simulated import simulate_solo
 from collaparte.measure import Onsets
 from collaparte.pieces import piece_path
-from collaparte.score import Score, read_score
+from collaparte.score import GRACE, Score, read_score
 from collaparte.studio.engraving import clean, only_parts
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
@@ -141,6 +141,26 @@ def test_what_a_score_could_smuggle_into_a_drawing_is_left_out() -> None:
     assert 'href="#E0A4"' in cleaned
     assert "a &lt;script&gt;" in cleaned
     assert staves == {"n1": 1, "n2": 2}
+
+
+def test_a_note_after_a_grace_note_is_found_though_it_is_engraved_later(studio: Studio, tmp_path: Path) -> None:
+    pytest.importorskip("verovio")
+    found = _engraved(studio, "greensleeves", "full")
+    score = read_score(piece_path("greensleeves"), None, "Solo Violin")
+    graces = score.solo[score.solo["kind"] == GRACE]
+    placed = {round(beat, 6): mine for beat, mine, _ in found["map"]["beats"]}
+    assert len(graces) > 0
+    for grace in graces:
+        here = score.solo[score.solo["beat"] == grace["beat"]]
+        assert len(placed[round(float(grace["beat"]), 6)]) == len(here) > 1
+
+
+def test_the_engravers_fonts_are_served(studio: Studio) -> None:
+    pytest.importorskip("verovio")
+    for face in ("Leipzig/normal-normal", "Liberation/normal-normal", "Liberation/bold-italic"):
+        code, headers, font = studio.ask(f"/api/fonts/{face}")
+        assert (code, headers["content-type"], font[:4]) == (200, "font/woff2", b"wOF2")
+    assert studio.ask("/api/fonts/..%2f..%2fsecret/normal-normal")[0] == 404
 
 
 def test_one_part_of_a_score_keeps_its_own_notes_only() -> None:

@@ -179,6 +179,10 @@ export class Pages {
     this.cursor.dataset.beat = beat.toFixed(2);
   }
 
+  get heardBeats(): number[] {
+    return [...this.heard];
+  }
+
   /** Exactly these solo beats were heard. */
   setHeard(beats: Iterable<number>): void {
     this.heard = new Set([...beats].map(round));

@@ -129,13 +129,14 @@ class StandView {
   };
 
   private engrave(): void {
+    const heard = this.pages?.heardBeats ?? this.now.heard ?? [];
     this.pages?.close();
     const layout = (this.layout = shape());
     const pages = new Pages(this.piece, layout, this.view);
     this.pages = pages;
     pages.onbar = (beats) => this.toBeat(beats);
     pages.onready = () => this.number();
-    pages.setHeard(this.now.heard ?? []);
+    pages.setHeard(heard);
     fill(this.holder, pages.element);
     this.number();
   }
@@ -169,7 +170,7 @@ class StandView {
   /** Where the music is now: along the plan, but not past the note that is awaited. */
   private beat(): number | null {
     const { position, plan } = this;
-    if (!plan) return position?.beat ?? null;
+    if (!plan) return position?.beat ?? (this.now.state === "ready" ? (this.now.wanted?.from_beat ?? 0) : null);
     if (this.now.state !== "playing") return Math.max(plan.from_beat, position?.beat ?? 0);
     const along = plan.from_beat + (line.now() - plan.from_s) / plan.beat_period_s;
     let most = plan.hold_beat ?? Infinity;

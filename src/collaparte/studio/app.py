@@ -7,6 +7,7 @@
     GET, POST, DELETE /api/library/ID           look it over; choose the solo part or rename; remove
     GET  /api/library/ID/pages?layout=&view=    how many pages are engraved so far; the map when all are
     GET  /api/library/ID/pages/LAYOUT/VIEW/N    one page, as SVG
+    GET  /api/fonts/FAMILY/FACE                 the engraver's fonts
     GET  /api/devices                           MIDI ports, whether there is a synthesiser and a loudspeaker
     GET, POST, DELETE /api/rehearsal            what goes on; begin; end
     GET  /api/takes, /api/takes/NAME            takes; one looked at
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from collaparte.errors import CollaparteError, MissingExtra, TakeError
+from collaparte.studio.fonts import faces
 from collaparte.studio.library import MOST_BYTES, Entry
 from collaparte.studio.review import review, row
 from collaparte.studio.safety import Door, Guard
@@ -68,6 +70,7 @@ def make_app(stage: Stage, door: Door) -> Any:
             Route("/api/library/{id}/accompaniment", _accompaniment, methods=["POST"]),
             Route("/api/library/{id}/pages", _pages),
             Route("/api/library/{id}/pages/{layout}/{view}/{number:int}", _svg),
+            Route("/api/fonts/{family}/{face}", _font),
             Route("/api/devices", _devices),
             Route("/api/rehearsal", _rehearsal, methods=["GET", "POST", "DELETE"]),
             Route("/api/takes", _takes),
@@ -213,6 +216,13 @@ async def _svg(request: Request) -> Response:
     if not path.exists():
         raise HTTPException(404, "This page is not engraved (yet).")
     return FileResponse(path, media_type="image/svg+xml", headers={"cache-control": "no-cache"})
+
+
+async def _font(request: Request) -> Response:
+    found = (await run_in_threadpool(faces, request.path_params["family"])).get(request.path_params["face"])
+    if found is None:
+        raise HTTPException(404, "There is no such font.")
+    return Response(found, media_type="font/woff2", headers={"cache-control": "max-age=86400"})
 
 
 # -- rehearsal -----------------------------------------------------------------------------------------------------

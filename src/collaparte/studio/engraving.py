@@ -29,6 +29,7 @@ PAGES = {
     ("wide", "solo"): (1560, 800), ("tall", "solo"): (1150, 1330),
     ("wide", "full"): (2100, 1080), ("tall", "full"): (1500, 1740),
 }  # fmt: skip
+STAFF, MARGINS = 190, 150  # the height a staff takes with what is around it, and a page besides its staves
 GRID = 960  # of a quarter
 
 _ELEMENTS = {
@@ -62,6 +63,7 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
         }
     )  # fmt: skip
     _load(toolkit, score, piece, view)
+    _enlarge(toolkit, width, height)
     pages = int(toolkit.getPageCount())
     if pages < 1:
         raise UnreadableScore("This score has no page that can be engraved.")
@@ -74,6 +76,16 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     answer = {"pages": pages, **_places(toolkit, score, staves)}
     (folder / "map.json").write_text(json.dumps(answer), encoding="utf-8")
     return answer
+
+
+def _enlarge(toolkit: Any, width: int, height: int) -> None:
+    """Where one system of this score is higher than the page, take a larger page of the same shape (smaller music)."""
+    _, staves = clean(toolkit.renderToSVG(1))
+    needed = MARGINS + STAFF * max(staves.values(), default=1)
+    if needed > height:
+        factor = needed / height
+        toolkit.setOptions({"pageWidth": round(width * factor), "pageHeight": round(height * factor)})
+        toolkit.redoLayout()
 
 
 def _toolkit() -> Any:
@@ -178,14 +190,26 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, 
             pitch = pitch if isinstance(pitch, dict) else json.loads(pitch)
             engraved.setdefault((onset, int(pitch["pitch"])), []).append(str(name))
     parts = _part_of_staff(score, engraved, staves)
+    near: dict[int, list[tuple[int, list[str]]]] = {}  # pitch -> (onset, names)
+    for (onset, pitch), names in engraved.items():
+        near.setdefault(pitch, []).append((onset, names))
+
+    def names_of(row: Any) -> list[str]:
+        """A note after a grace note is engraved a little later than it is written: the nearest one is meant."""
+        at, part = round(float(row["written_beat"]) * GRID), int(row["part"])
+        found = engraved.get((at, int(row["pitch"])), [])
+        mine = [name for name in found if parts.get(staves.get(name, 0)) == part]
+        for onset, names in sorted(near.get(int(row["pitch"]), ()), key=lambda item: abs(item[0] - at)):
+            if mine or abs(onset - at) > GRID / 2:
+                break
+            mine = [name for name in names if parts.get(staves.get(name, 0)) == part]
+        return mine
+
     beats: dict[float, tuple[list[str], list[str]]] = {}
     for row in score.notes:
-        key = (round(float(row["written_beat"]) * GRID), int(row["pitch"]))
         solo = score.parts[int(row["part"])].solo
         mine, others = beats.setdefault(round(float(row["beat"]), 6), ([], []))
-        for name in engraved.get(key, ()):
-            if parts.get(staves.get(name, 0)) == int(row["part"]):
-                (mine if solo else others).append(name)
+        (mine if solo else others).extend(names_of(row))
     return {
         "beats": [[beat, sorted(set(mine)), sorted(set(others))] for beat, (mine, others) in sorted(beats.items())],
         "bars": _bars(score, bars),

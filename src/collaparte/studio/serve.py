@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def serve(
     listening = bind(door.host, port)
     place = address(door, listening.getsockname()[1])
     server = make_server(stage or Stage(), door)
+    sys.setswitchinterval(0.001)  # how long the server may keep the music waiting for Python's lock
     say(place)
     if browser:
         threading.Timer(0.6, webbrowser.open, (place,)).start()
