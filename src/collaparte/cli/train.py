@@ -168,5 +168,3 @@ def everything(
     cloning = CloneSettings(seed=seed, minutes=clone_minutes, rounds=60)
     practice = PpoSettings(seed=seed, minutes=ppo_minutes, steps=1_000_000)
     _say(f"{run_all(ground, cloning, practice, _say)}")
-
-
