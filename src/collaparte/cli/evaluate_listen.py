@@ -37,9 +37,9 @@ def listen(
     peers_python: Path | None,
     as_json: bool,
 ) -> None:
-    """Hear the four violin recordings block by block and measure when each onset was placed, and when reported.
+    """Hear the violin recordings block by block and measure when each onset was placed, and when reported.
 
-    Milliseconds (median of the sizes, then signed); shares of all onsets. Needs the corpus bach-violin.
+    There are four, of the corpus bach-violin. Milliseconds (median of the sizes, then signed); shares of all onsets.
     """
     import sys
 
