@@ -368,7 +368,17 @@ def test_the_worst_passages_do_not_overlap() -> None:
 def test_exports_and_forgetting(studio: Studio) -> None:
     begin(studio, "greensleeves", speed=20, from_bar="30")
     name = studio.wait_for("over", within_s=60)["take"]
+    take = studio.stage.shelf.read(name)
+    score = read_score(piece_path("greensleeves"), None, "Solo Violin")
+    memory = studio.stage.shelf.memory("me")
+    assert memory.learn(take, score).remembered
     found = studio.json(f"/api/takes/{name}")
+    assert found["remembered"]["runs"] == 1
+    middle = {row[0]: row[2] for row in found["remembered"]["curve"] if row[2] is not None}
+    assert len(middle) > 10
+    assert np.median(list(middle.values())) == pytest.approx(
+        np.median([tempo for _, tempo in found["tempo"]["solo"] if tempo is not None]), rel=0.15
+    )
     assert found["asynchrony"]["onsets"] > 5
     assert len(found["tempo"]["solo"]) > 10
     code, headers, midi = studio.ask(f"/api/takes/{name}/export/midi")
@@ -382,6 +392,7 @@ def test_exports_and_forgetting(studio: Studio) -> None:
     assert wav[:4] == b"RIFF"
     assert np.abs(np.frombuffer(wav[44:], "<i2")).max() > 1000
     studio.json(f"/api/takes/{name}", "DELETE")
+    assert memory.runs(score.digest) == []
     assert "not a take" in studio.json(f"/api/takes/{name}", status=422)["error"]
 
 
