@@ -1,0 +1,184 @@
+"""A microphone as the soloist: the device's thread stamps and queues, a thread of its own listens.
+
+Conventions: stamps are seconds on the given clock, taken when a block arrived. The sound of a block ended about then;
+blocks arrive early never, late sometimes, so the earliest of the last few seconds tells when sample 0 was (the clocks
+of computer and device drift apart slowly, which this follows). A known ``latency_s`` of the input (microphone to
+arrival) is subtracted from ``time_s`` alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.errors import DeviceError, MissingExtra
+from collaparte.events import SoloEvent
+from collaparte.listen.audio import Health, Mixdown, Resampler
+from collaparte.listen.hearing import Ear
+from collaparte.score import Score
+
+RATE = 48000
+BUFFER_MS = 10
+EARLIEST_OF = 400  # blocks
+LOOK_AGAIN_S = 0.5
+GONE_S = 2.0  # without a block: the device is lost
+JUDGED_S = 5.0  # of sound, before it is said what is wrong with it
+
+
+class LiveEar:
+    """Stamped blocks in, SoloEvents out; what the microphone's thread does, without the microphone."""
+
+    def __init__(self, score: Score, rate: int = RATE, latency_s: float = 0.0) -> None:
+        self.health = Health()
+        self._ear = Ear(score)
+        self._rate, self._latency_s = rate, latency_s
+        self._resampler, self._mixdown = Resampler(rate), Mixdown(rate)
+        self._taken = 0
+        self._zeros: deque[float] = deque(maxlen=EARLIEST_OF)  # when sample 0 was, after each block
+
+    def take(self, stamp_s: float, block: NDArray[np.float32]) -> list[SoloEvent]:
+        """Hear ``block`` (n, channels), which arrived at ``stamp_s``."""
+        self._taken += len(block)
+        self._zeros.append(stamp_s - self._taken / self._rate)
+        self._ear.origin_s = min(self._zeros) - self._latency_s
+        return self._ear.hear(self._resampler.push(self._mixdown.mix(self.health.take(block))), stamp_s)
+
+    def skip(self) -> None:
+        """The device was away: sample time begins anew with the next block."""
+        self._zeros.clear()
+
+    def relocate(self, beat: float) -> None:
+        """The player says: the next note is the first at or after ``beat``."""
+        self._ear.relocate(beat)
+
+
+class Microphone:
+    """Opens the input and puts what it hears of ``score``'s soloist; closes in a ``with``.
+
+    ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
+    ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
+    back, and once what is wrong with the sound (silence, clipping, an offset, a dead channel).
+    """
+
+    def __init__(
+        self,
+        score: Score,
+        put: Callable[[SoloEvent], None],
+        now: Callable[[], float],
+        *,
+        device: str | None = None,
+        backend: str | None = None,
+        latency_s: float = 0.0,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.live = LiveEar(score, RATE, latency_s)
+        self._put, self._now, self._notice = put, now, notice
+        self._wanted, self._backend = device, backend
+        self._blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._device: Any = self._open()
+        self._listener = threading.Thread(target=self._listen, name="collaparte-ear", daemon=True)
+        self._listener.start()
+
+    def _open(self) -> Any:
+        try:
+            import miniaudio
+        except ImportError as error:
+            raise MissingExtra("A microphone needs miniaudio: pip install miniaudio") from error
+        names = [backend.name for backend in miniaudio.Backend]
+        if self._backend is not None and self._backend not in names:
+            raise DeviceError(f"There is no sound system {self._backend!r}. There are: {', '.join(names)}.")
+        backends = [miniaudio.Backend[self._backend]] if self._backend is not None else []
+        try:
+            found = miniaudio.Devices(backends=backends).get_captures()
+            capture = miniaudio.CaptureDevice(
+                input_format=miniaudio.SampleFormat.FLOAT32,
+                nchannels=1,
+                sample_rate=RATE,
+                buffersize_msec=BUFFER_MS,
+                device_id=_chosen(self._wanted, found),
+                backends=backends or None,
+                app_name="collaparte",
+            )
+            arrived = self._arrived()
+            next(arrived)
+            capture.start(arrived)
+        except miniaudio.MiniaudioError as error:
+            raise DeviceError(
+                f"The microphone cannot be opened ({error}). Connect one, and allow this program to use it; "
+                "`collaparte devices` lists what there is."
+            ) from error
+        return capture
+
+    def _arrived(self) -> Generator[None, bytes, None]:
+        """In the device's thread: stamp, queue, return."""
+        while True:
+            data = yield
+            self._blocks.put((self._now(), bytes(data)))
+
+    def _listen(self) -> None:
+        away_s, there, judged = 0.0, True, False
+        while not self._closing.is_set():
+            try:
+                stamp_s, data = self._blocks.get(timeout=LOOK_AGAIN_S)
+            except queue.Empty:
+                away_s += LOOK_AGAIN_S
+                if away_s >= GONE_S:
+                    there = self._try_again(there)
+                continue
+            if not there:
+                self._notice("The microphone is back.")
+                self.live.skip()
+            away_s, there = 0.0, True
+            for event in self.live.take(stamp_s, np.frombuffer(data, np.float32).reshape(-1, 1)):
+                self._put(event)
+            if not judged and self.live.health.count >= JUDGED_S * RATE:
+                judged = True
+                for complaint in self.live.health.complaints():
+                    self._notice(f"The microphone: {complaint}")
+
+    def _try_again(self, there: bool) -> bool:
+        if there:
+            self._notice("The microphone is gone. The orchestra plays on; plug it in again.")
+        self._device.close()
+        with contextlib.suppress(DeviceError):
+            self._device = self._open()
+        return False
+
+    def close(self) -> None:
+        """Close the device and end the listener; a second call does nothing."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._listener.join()
+        self._device.close()
+
+    def __enter__(self) -> Microphone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _chosen(wanted: str | None, found: list[dict[str, Any]]) -> Any:
+    """The id of the one input that ``wanted`` names, or begins; None for the default one."""
+    if wanted is None:
+        return None
+    names = [str(one["name"]) for one in found]
+    near = [at for at, name in enumerate(names) if name == wanted] or [
+        at for at, name in enumerate(names) if name.casefold().startswith(wanted.casefold())
+    ]
+    if len(near) == 1:
+        return found[near[0]]["id"]
+    trouble = "There is no input" if not near else "Several inputs are called"
+    raise DeviceError(f"{trouble} {wanted!r}. The inputs are: {', '.join(names) or 'none'}.")
