@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_listen_hearing import TUNE, bowed, onsets_s, page
 
+import collaparte
+from collaparte.cli import main
 from collaparte.clock import WallClock
 from collaparte.errors import DeviceError
 from collaparte.listen.hearing import SAMPLE_RATE
@@ -55,3 +58,11 @@ def test_a_sound_system_that_is_not_there_is_refused_with_the_names_there_are() 
     clock = WallClock()
     with pytest.raises(DeviceError, match=r"There is no sound system 'ORGAN'\. There are: .*NULL"):
         Microphone(page(), clock.put, clock.now, backend="ORGAN")
+
+
+def test_play_refuses_a_microphone_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    piece = Path(collaparte.__file__).parent / "pieces" / "greensleeves.musicxml"
+    out = ["--silent", "--no-memory", "--out", str(tmp_path / "take.jsonl")]
+    assert main(["play", str(piece), "--solo", "1", "--mic", "Zither", *out]) == DeviceError.exit_code
+    assert "microphone" in (said := capsys.readouterr().err) or "no input 'Zither'" in said
+    assert main(["play", str(piece), "--solo", "1", "--mic", "default", "--midi-in", "Piano", *out]) == 2

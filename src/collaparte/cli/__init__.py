@@ -18,7 +18,7 @@ COMMANDS = {
         "collaparte.cli.simulate:simulate",
         "Play a score through with a recorded or simulated soloist, faster than real time.",
     ),
-    "play": ("collaparte.cli.play:play", "Play with the orchestra, live, from a MIDI instrument."),
+    "play": ("collaparte.cli.play:play", "Play with the orchestra, live, from a MIDI instrument or a microphone."),
     "studio": ("collaparte.cli.studio:studio", "Open the studio in a browser: library, score, rehearsal, review."),
     "measure": (
         "collaparte.cli.measure:measure",

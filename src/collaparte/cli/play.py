@@ -128,6 +128,11 @@ def _explain_keys() -> None:
 @click.option(
     "--midi-in", metavar="PORT", help="The soloist's MIDI port (the only one by default; virtual:NAME opens one)."
 )
+@click.option(
+    "--mic",
+    metavar="NAME",
+    help="Listen to this sound input instead of MIDI (default: the usual one); wear headphones.",
+)
 @click.option("--midi-out", metavar="PORT", help="Send the orchestra to a MIDI port instead of the synthesiser.")
 @click.option("--synth", is_flag=True, help="Play the orchestra with the built-in synthesiser (the default).")
 @click.option("--silent", is_flag=True, help="Follow only; nothing sounds.")
@@ -165,6 +170,7 @@ def play(
     unfolding: str | None,
     marks: Path | None,
     midi_in: str | None,
+    mic: str | None,
     midi_out: str | None,
     synth: bool,
     silent: bool,
@@ -184,7 +190,7 @@ def play(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Play with the orchestra, live, from a MIDI instrument.
+    """Play with the orchestra, live, from a MIDI instrument or a microphone.
 
     Without --count-in the orchestra waits for the soloist's first note. Keys: s start (an introduction), space hold
     and go on, t a bar line is now, n and b next and previous entry, v leave the vamp, c cut, + and - tempo, l edit
@@ -199,6 +205,8 @@ def play(
 
     if sum((midi_out is not None, synth, silent)) > 1:
         raise click.UsageError("Choose one of --midi-out, --synth and --silent.")
+    if midi_in is not None and mic is not None:
+        raise click.UsageError("Choose one of --midi-in and --mic.")
     meanings = pedal_meanings(pedal)
     piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
     settings_of(page, 0.0, from_bar, tempo, count_in, loop, loop_speed)  # say what is wrong before anything opens
@@ -225,7 +233,23 @@ def play(
         engine = engine_of(header, page, recall=recall_of(header, page))
         clock = WallClock()
         hands = Hands(clock.put, clock.now, page, lambda: engine.conductor.beat_period_s, stand.say, meanings)
-        stack.enter_context(MidiInput(midi_in, hands.hear, clock.now, notice=stand.say, latency_s=latency_ms / 1000))
+        latency_s = latency_ms / 1000
+        if mic is None:
+            stack.enter_context(MidiInput(midi_in, hands.hear, clock.now, notice=stand.say, latency_s=latency_s))
+        else:
+            from collaparte.listen.microphone import Microphone
+
+            stack.enter_context(
+                Microphone(
+                    page,
+                    hands.hear,
+                    clock.now,
+                    device=None if mic == "default" else mic,
+                    latency_s=latency_s,
+                    notice=stand.say,
+                    from_beat=settings.from_beat,
+                )
+            )
         writer = stack.enter_context(TakeWriter(path, header, lambda notice: stand.say(notice.text)))
         if not as_json:
             _explain_keys()

@@ -66,6 +66,7 @@ class Microphone:
     ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
     ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
     back, and once what is wrong with the sound (silence, clipping, an offset, a dead channel).
+    The soloist begins at ``from_beat``, by default at the beginning.
     """
 
     def __init__(
@@ -78,8 +79,11 @@ class Microphone:
         backend: str | None = None,
         latency_s: float = 0.0,
         notice: Callable[[str], None] = lambda text: None,
+        from_beat: float | None = None,
     ) -> None:
         self.live = LiveEar(score, RATE, latency_s)
+        if from_beat is not None:
+            self.live.relocate(from_beat)
         self._put, self._now, self._notice = put, now, notice
         self._wanted, self._backend = device, backend
         self._blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
