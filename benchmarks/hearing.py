@@ -1,0 +1,71 @@
+"""What hearing costs: microseconds for each 10 ms block, memory, set-up, and how soon a note is known.
+
+python benchmarks/hearing.py [--seconds 60] [--places 600]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+
+import numpy as np
+
+from collaparte.listen.hearing import SAMPLE_RATE, Ear
+from collaparte.score import Score
+
+BLOCK = SAMPLE_RATE // 100
+PERIOD_S = 0.25
+
+
+def tune(places: int) -> list[int]:
+    """A walk over two and a half octaves of the violin."""
+    steps = np.random.default_rng(1).choice([-4, -3, -2, -1, 1, 2, 3, 4], places)
+    return [int(pitch) for pitch in 57 + np.abs(np.cumsum(steps)) % 30]
+
+
+def sound_of(pitches: list[int], seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Harmonic tones with an attack of 15 ms, over a little noise; and when each begins."""
+    sound = 0.001 * np.random.default_rng(2).standard_normal(int(seconds * SAMPLE_RATE))
+    begins_s = np.arange(0.5, seconds - 1.0, PERIOD_S)[: len(pitches)]
+    clock = np.arange(int(PERIOD_S * SAMPLE_RATE)) / SAMPLE_RATE
+    shape = np.minimum(clock / 0.015, 1.0) * np.minimum((PERIOD_S - clock) / 0.02, 1.0)
+    for pitch, begin_s in zip(pitches, begins_s, strict=False):
+        phase = 2 * np.pi * 440.0 * 2 ** ((pitch - 69) / 12) * clock
+        first = int(begin_s * SAMPLE_RATE)
+        sound[first : first + len(clock)] += 0.1 * shape * sum(0.7**n * np.sin((n + 1) * phase) for n in range(10))
+    return sound.astype(np.float32), begins_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of sound")
+    parser.add_argument("--places", type=int, default=600, help="onsets on the page")
+    given = parser.parse_args()
+    pitches = tune(given.places)
+    page = Score.from_notes([(float(beat), 1.0, pitch) for beat, pitch in enumerate(pitches)], beat_period_s=PERIOD_S)
+    sound, begins_s = sound_of(pitches, given.seconds)
+    began = time.process_time()
+    ear = Ear(page)
+    set_up_ms = 1000 * (time.process_time() - began)
+    took_us, known_ms = [], []
+    for first in range(0, len(sound) - BLOCK + 1, BLOCK):
+        heard_s = (first + BLOCK) / SAMPLE_RATE
+        began_ns = time.process_time_ns()
+        events = ear.hear(sound[first : first + BLOCK], heard_s)
+        took_us.append((time.process_time_ns() - began_ns) / 1000)
+        known_ms += [1000 * (heard_s - begins_s[np.argmin(np.abs(begins_s - one.time_s))]) for one in events if one.on]
+    took = np.array(took_us)
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    print("| what | figure |\n|---|---|")
+    print(f"| CPU for a 10 ms block, median, p99 | {np.median(took):.0f} us, {np.percentile(took, 99):.0f} us |")
+    print(f"| of real time | {took.sum() / 1e6 / given.seconds:.3f} |")
+    print(f"| from a note's beginning to its SoloEvent, median, p90 | {np.median(known_ms):.0f} ms, "
+          f"{np.percentile(known_ms, 90):.0f} ms |")  # fmt: skip
+    print(f"| set-up for {given.places} onsets | {set_up_ms:.0f} ms |")
+    print(f"| memory of the process | {memory_mb:.0f} MB |")
+
+
+if __name__ == "__main__":
+    main()
