@@ -1,10 +1,11 @@
 """Steps a second of recurrent PPO: sb3-contrib's own way through sequences against ours, on the same work.
 
-    python benchmarks/recurrent_ppo.py [--lanes 8] [--rollout 1024] [--rollouts 2] [--batch 2048] [--epochs 10]
+    python benchmarks/recurrent_ppo.py [--lanes 8] [--rollout 2048] [--rollouts 2] [--batch 2048] [--epochs 10]
 
-Both learners have the same seed, network, environments, rollout, batch and epochs; one after the other in one
-process, on one thread. The pay of each rollout is printed for both: the learning curves are the same. Figures are
-also given in processor time, which a busy machine does not distort.
+Episodes are whole takes of 4,200 onsets, as long as a long movement: the longer the stretches between resets, the more
+there is to win. Both learners have the same seed, network, environments, rollout, batch and epochs; one after the
+other in one process, on one thread. The pay of each rollout is printed for both: the learning curves are the same.
+Figures are also given in processor time, which a busy machine distorts less.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collaparte.training.lanes_env import Lanes
 from collaparte.training.ppo import Dealer, LanesVec, PpoSettings, make_ppo
 
 
-def takes(count: int = 12, onsets: int = 1500) -> list[Performance]:
+def takes(count: int = 8, onsets: int = 4200) -> list[Performance]:
     """Made-up performances of made-up pages."""
     out = []
     for seed in range(count):
@@ -33,7 +34,7 @@ def takes(count: int = 12, onsets: int = 1500) -> list[Performance]:
         beat = np.concatenate([[0.0], np.cumsum(length)[:-1]])
         no = np.zeros(onsets, dtype=bool)
         page = Page(
-            gather(beat, length, 60 + rng.integers(0, 12, onsets), no, np.zeros(0), np.arange(0.0, 1999.0, 4.0))
+            gather(beat, length, 60 + rng.integers(0, 12, onsets), no, np.zeros(0), np.arange(0.0, 5999.0, 4.0))
         )
         period = 0.5 * np.exp(0.2 * np.sin(beat[:-1] / 6) + rng.normal(0, 0.05, onsets - 1))
         time_s = 1.0 + np.concatenate([[0.0], np.cumsum(period * np.diff(beat))])
@@ -57,7 +58,7 @@ class Watch(BaseCallback):
 
 def run(stock: bool, settings: PpoSettings, rollouts: int, performances: list[Performance]) -> dict[str, Any]:
     torch.manual_seed(settings.seed)
-    dealer = Dealer(performances, Variation(), settings.seed, takes=8, size=2000)
+    dealer = Dealer(performances, Variation(), settings.seed, takes=8, size=10_000)
     model = make_ppo(LanesVec(Lanes(settings.lanes, dealer, settings.pay)), settings, stock=stock)
     watch = Watch()
     began, used = time.perf_counter(), time.process_time()
@@ -73,7 +74,7 @@ def run(stock: bool, settings: PpoSettings, rollouts: int, performances: list[Pe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("lanes", 8), ("rollout", 1024), ("rollouts", 2), ("batch", 2048), ("epochs", 10)):
+    for name, value in (("lanes", 8), ("rollout", 2048), ("rollouts", 2), ("batch", 2048), ("epochs", 10)):
         parser.add_argument(f"--{name}", type=int, default=value)
     given = parser.parse_args()
     settings = PpoSettings(
