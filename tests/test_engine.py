@@ -250,3 +250,19 @@ def test_live_on_the_wall_clock_equals_replaying_what_was_heard() -> None:
 
 def _fields(event: OrchestraEvent) -> dict[str, object]:
     return {name: getattr(event, name) for name in OrchestraEvent.__slots__}
+
+
+def test_notes_after_the_end_and_another_piece_do_no_harm() -> None:
+    end_s = 4.0 + 18.0
+    after: list[Heard] = [SoloEvent(end_s + i * 0.3, end_s + i * 0.3, i % 2 == 0, 40 + i, 70) for i in range(20)]
+    values = list(rehearse(engine(first_onset_s=4.0), VirtualClock([*playing(), *after])))
+    assert len(sounded(values)) == 44
+    rng = np.random.default_rng(0)
+    other: list[Heard] = [
+        SoloEvent(4 + i * 0.21, 4 + i * 0.21, True, int(rng.integers(20, 110)), 70) for i in range(200)
+    ]
+    strange = list(rehearse(engine(first_onset_s=4.0), VirtualClock(other)))
+    positions = [value for value in strange if isinstance(value, Position)]
+    assert np.mean([position.state == "lost" for position in positions[20:]]) > 0.5  # it says so
+    on = [value.note for value in strange if isinstance(value, OrchestraEvent) and value.on]
+    assert sorted(on) == sorted(value.note for value in strange if isinstance(value, OrchestraEvent) and not value.on)
