@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from collaparte.evaluate.predict_suite import closed_loop
 from collaparte.events import Position, Recalled, TempoPlan
 from collaparte.predict.features import Page, gather
 from collaparte.predict.policy import load_policy
+from collaparte.training.data.corpus import load
 from collaparte.training.data.onsets import Performance
 
 
@@ -93,3 +96,16 @@ def test_the_closed_loop_of_a_prophet_is_together_and_as_rough_as_the_soloist() 
     (late,) = closed_loop("set", takes, 0, {"late": lambda score, take: Prophet(take, 0.1)})
     assert late.asynchrony_ms == pytest.approx(5.0, abs=0.1)  # heard first: it sounds at once, a horizon later
     assert late.foreseen_30 == 0.0
+
+
+@pytest.mark.corpora
+def test_the_shipped_agent_foresees_real_pianists_far_better(corpora: Path, tmp_path: Path) -> None:
+    whole = load("vienna4x22", corpora, tmp_path, progress=False).voice("all").performances
+    chosen = {
+        name: make for name, make in makers({"agent": load_policy()}).items() if name in ("agent", "steady (kalman)")
+    }
+    rows = {row.predictor: row for row in table("vienna4x22", whole[::7], 0, chosen)}
+    assert rows["agent"].performances == 13
+    assert rows["agent"].within_30 > 0.48
+    assert rows["agent"].median_ms < 33.0
+    assert rows["agent"].median_ms < 0.55 * rows["steady (kalman)"].median_ms
