@@ -104,7 +104,9 @@ class Decoder:
 
     def hear(self, frame: Frame) -> Reached | None:
         """Take one frame in; a place, when one has been reached."""
-        return self.weigh(frame, self.templates.similar(frame.partials), self.templates.begins(frame.rising))
+        first = max(self._first, 0)
+        growth = self.templates.begins(frame.rising, first, first + SPAN)
+        return self.weigh(frame, self.templates.similar(frame.partials), growth)
 
     def weigh(self, frame: Frame, similar: Array, growth: Array) -> Reached | None:
         """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows."""

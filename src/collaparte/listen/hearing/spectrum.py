@@ -22,6 +22,7 @@ BINS = int(TOP_HZ * FFT / SAMPLE_RATE)
 BIN_HZ = SAMPLE_RATE / FFT
 COMPRESSION = 300.0  # the loudest recent bin is log1p(this)
 SMOOTH_BINS = 33  # width of the running mean along frequency, about 260 Hz
+NEIGHBOURS = 2  # bins on either side among which "the loudest neighbour" is sought
 LOOK_BACK = 3  # frames between the two spectra of ``rising``
 FORGET_S = 8.0  # the memory of how loud is loud
 FLOOR_START_DB = -60.0
@@ -75,8 +76,10 @@ class Spectra:
         total = np.cumsum(np.pad(compressed, (SMOOTH_BINS // 2 + 1, SMOOTH_BINS // 2)), dtype=np.float32)
         partials = np.maximum(compressed - (total[SMOOTH_BINS:] - total[:-SMOOTH_BINS]) / SMOOTH_BINS, 0.0)
         past = self._past.pop(0)
-        widest = np.maximum(past, np.maximum(np.roll(past, 1), np.roll(past, -1)))
-        widest = np.maximum(widest, np.maximum(np.roll(past, 2), np.roll(past, -2)))
+        wide = np.pad(past, NEIGHBOURS)
+        widest = wide[:BINS].copy()
+        for shift in range(1, 2 * NEIGHBOURS + 1):
+            np.maximum(widest, wide[shift : shift + BINS], out=widest)
         rising = np.maximum(compressed - widest, 0.0)
         self._past.append(compressed)
         recent = self._buffer[-2 * HOP :]

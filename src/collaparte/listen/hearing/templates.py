@@ -102,10 +102,11 @@ class Templates:
         cosine: NDArray[np.float64] = (self._sounding @ partials / length).astype(np.float64)
         return np.take(cosine, self._of_place)
 
-    def begins(self, rising: Array) -> NDArray[np.float64]:
-        """How strongly the notes struck at every place (k,) are growing now: their share of the growth, in nepers."""
-        growth: NDArray[np.float64] = (self._begun @ rising).astype(np.float64)
-        return np.take(growth, self._of_place)
+    def begins(self, rising: Array, first: int, last: int) -> NDArray[np.float64]:
+        """How strongly the notes struck at each place (k,) grow, in nepers; 0 outside ``first``..``last - 1``."""
+        growth = np.zeros(len(self._of_place))
+        growth[first:last] = self._begun[self._of_place[first:last]] @ rising
+        return growth
 
 
 def _unit(rows: Array) -> Array:
