@@ -26,7 +26,7 @@ from collaparte.listen.simulated import simulate_solo
 from collaparte.measure import Onsets
 from collaparte.pieces import piece_path
 from collaparte.score import GRACE, Score, read_score
-from collaparte.studio.engraving import clean, only_parts
+from collaparte.studio.engraving import clean, only_parts, sounding_pitches
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.rehearsal import Wanted, in_beats
@@ -141,6 +141,14 @@ def test_what_a_score_could_smuggle_into_a_drawing_is_left_out() -> None:
     assert 'href="#E0A4"' in cleaned
     assert "a &lt;script&gt;" in cleaned
     assert staves == {"n1": 1, "n2": 2}
+
+
+def test_pitches_are_read_as_they_sound() -> None:
+    mei = """<mei xmlns="http://www.music-encoding.org/ns/mei"><scoreDef><staffDef n="1" trans.semi="-2"/></scoreDef>
+    <note xml:id="a" pname="c" oct="4" accid.ges="s"/><note xml:id="b" pname="b" oct="3"><accid accid="f"/></note>
+    <note xml:id="c" pname="f" oct="5"><accid accid="n"/></note><note xml:id="d" pname="c" oct="4"/>
+    <note xml:id="e" pname="g" oct="4" oct.ges="5"/><note xml:id="f"/></mei>"""
+    assert sounding_pitches(mei, {"d": 1}) == {"a": 61, "b": 58, "c": 77, "d": 58, "e": 79}
 
 
 def test_a_note_after_a_grace_note_is_found_though_it_is_engraved_later(studio: Studio, tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ PAGES = {
     ("wide", "solo"): (1560, 800), ("tall", "solo"): (1150, 1330),
     ("wide", "full"): (2100, 1080), ("tall", "full"): (1500, 1740),
 }  # fmt: skip
+MEI = "{http://www.music-encoding.org/ns/mei}"
+XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
+STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+ALTERED = {"s": 1, "f": -1, "ss": 2, "x": 2, "ff": -2, "ts": 3, "xs": 3, "sx": 3, "tf": -3, "su": 1, "sd": 1, "fu": -1,
+           "fd": -1, "nf": -1, "ns": 1}  # fmt: skip
 STAFF, MARGINS = 190, 150  # the height a staff takes with what is around it, and a page besides its staves
 GRID = 960  # of a quarter
 
@@ -179,6 +184,7 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, 
     """Names of notes and bars at each performed beat."""
     entries = toolkit.renderToTimemap({"includeMeasures": True, "includeRests": False})
     entries = entries if isinstance(entries, list) else json.loads(entries)
+    pitches = sounding_pitches(toolkit.getMEI(), staves)
     engraved: dict[tuple[int, int], list[str]] = {}  # written onset and pitch -> names
     bars: dict[int, str] = {}
     for entry in entries:
@@ -186,9 +192,8 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, 
         if "measureOn" in entry:
             bars.setdefault(onset, str(entry["measureOn"]))
         for name in entry.get("on", ()):
-            pitch = toolkit.getMIDIValuesForElement(name)
-            pitch = pitch if isinstance(pitch, dict) else json.loads(pitch)
-            engraved.setdefault((onset, int(pitch["pitch"])), []).append(str(name))
+            if name in pitches:
+                engraved.setdefault((onset, pitches[name]), []).append(str(name))
     parts = _part_of_staff(score, engraved, staves)
     near: dict[int, list[tuple[int, list[str]]]] = {}  # pitch -> (onset, names)
     for (onset, pitch), names in engraved.items():
@@ -215,6 +220,29 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, 
         "bars": _bars(score, bars),
         "end_beat": score.end_beat,
     }
+
+
+def sounding_pitches(mei: str, staves: Mapping[str, int]) -> dict[str, int]:
+    """MIDI number of every note of an MEI document, by name; transposing instruments as they sound.
+
+    (Verovio can be asked for each note in turn, but takes a hundredth of a second for every answer.)
+    """
+    root = ElementTree.fromstring(mei)
+    shift: dict[int, int] = {}
+    for staff in root.iter(f"{MEI}staffDef"):
+        if staff.get("trans.semi"):
+            shift[int(staff.get("n", "0"))] = round(float(staff.get("trans.semi", "0")))
+    found: dict[str, int] = {}
+    for note in root.iter(f"{MEI}note"):
+        name, step = note.get(XML_ID, ""), note.get("pname.ges") or note.get("pname") or ""
+        octave = note.get("oct.ges") or note.get("oct") or ""
+        if step not in STEPS or not octave.lstrip("-").isdigit():
+            continue
+        signs = [note, *note.iter(f"{MEI}accid")]
+        sounded = next((sign.get("accid.ges") for sign in signs if sign.get("accid.ges")), None)
+        sign = sounded or next((one.get("accid") for one in signs if one.get("accid")), None) or "n"
+        found[name] = 12 * (int(octave) + 1) + STEPS[step] + ALTERED.get(sign, 0) + shift.get(staves.get(name, 0), 0)
+    return found
 
 
 def _part_of_staff(
