@@ -174,3 +174,14 @@ def test_simulate_takes_a_recording_for_the_soloist(tmp_path: Path) -> None:
     begun = [event for event in solo if event.on]
     assert [event.pitch for event in begun] == list(TUNE)
     assert np.median(np.abs(np.array([event.time_s for event in begun]) - truth_s)) < 0.025
+
+
+@pytest.mark.parametrize("cents", [-30, 30])
+def test_thirty_cents_flat_or_sharp_change_nothing(cents: int) -> None:
+    truth_s = onsets_s(len(TUNE))
+    sound, ratio = bowed(TUNE, truth_s), 2 ** (cents / 1200)
+    places = np.arange(int(len(sound) / ratio)) * ratio
+    shifted = np.interp(places, np.arange(len(sound)), sound).astype(np.float32)
+    begun = [event for event in hear(shifted, page()) if event.on]
+    assert [event.pitch for event in begun] == list(TUNE)
+    assert np.median(np.abs(np.array([event.time_s for event in begun]) - truth_s / ratio)) < 0.025
