@@ -118,6 +118,18 @@ def test_a_prediction_is_read_from_the_last_plan_made_before_the_onset_sounded()
     assert len(errors) == 0
 
 
+def test_a_plan_that_answers_a_chord_is_not_the_one_that_foresaw_it() -> None:
+    """A take's times are rounded to microseconds; the truth's 0.9708333... comes after the 0.970833 of its own plan."""
+    answers = [
+        TempoPlan(round(time_s, 6), round(time_s, 6), beat, 0.5)
+        for beat, time_s in [(0.0, 0.5), (1.0, 0.5 + 0.47083333333), (2.0, 1.4302083333)]
+    ]
+    truth = group_onsets([0.0, 1.0, 2.0], [0.5, 0.97083333333, 1.4302083333])
+    errors_s, beats = prediction_errors(truth, Plans.of(answers))
+    assert beats.tolist() == [1.0, 2.0]
+    assert errors_s == pytest.approx([1.0 - 0.97083333333, 0.970833 + 0.5 - 1.4302083333])
+
+
 def test_a_jump_back_is_predicted_by_nobody_and_not_judged() -> None:
     positions = [position(1.0 + k * 0.5, beat) for k, beat in enumerate([0.0, 1.0, 2.0, 3.0, 0.0, 1.0])]
     plans = [TempoPlan(item.time_s, item.onset_s, item.beat, 0.5) for item in positions]

@@ -14,6 +14,7 @@ from collaparte.measure.onsets import SAME_BEAT, Onsets, Plans
 
 Array = NDArray[np.float64]
 
+ROUNDING_S = 2e-6  # of the times in a take
 AWAY_S = 0.150  # an orchestra note this far from the soloist is heard as a mistake
 NEIGHBOURS_BEATS = 4.0  # the soloist's place is known between onsets no further apart than this
 LEAST_INTERVAL_S = 0.010
@@ -64,9 +65,10 @@ def prediction_errors(solo: Onsets, plans: Plans) -> tuple[Array, Array]:
     """Signed next-onset prediction error (m,) in seconds, and the onset's beat (m,). Positive: expected too late.
 
     For each solo chord: the last plan made strictly before its first note sounded, read at its beat, minus when that
-    note sounded. A chord that no plan looked forward to (the first one; a jump back) is left out.
+    note sounded. A take's times are rounded to microseconds and a truth's are not: a plan that answers the chord itself
+    must not pass for an earlier one. A chord that no plan looked forward to (the first one; a jump back) is left out.
     """
-    index = plans.before(solo.first_s)
+    index = plans.before(solo.first_s - ROUNDING_S)
     awaited = (
         (index >= 0) & (plans.from_beat[np.maximum(index, 0)] < solo.beat - SAME_BEAT)
         if len(plans.time_s)
