@@ -10,6 +10,7 @@ import click
 from collaparte.cli.door import Command
 from collaparte.cli.options import FOLDER
 from collaparte.cli.say import json_option, print_json, print_table, progress
+from collaparte.errors import MissingExtra
 
 
 @click.command(
@@ -35,7 +36,12 @@ def predict(
     Figures are means over performances, after the first ten onsets: mean absolute ms / median ms / share within 30 ms,
     each with its 95 % bootstrap interval over pieces. Deterministic for a seed.
     """
-    from collaparte.evaluate.predict_suite import TARGETS, evaluate_predict
+    try:
+        from collaparte.evaluate.predict_suite import TARGETS, evaluate_predict
+    except ImportError as error:
+        raise MissingExtra(
+            f"The ghost orchestra needs {error.name}. Install it: pip install 'collaparte[train]'"
+        ) from error
 
     with progress() as bar:
         task = bar.add_task("foreseeing", total=None)
