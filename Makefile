@@ -36,7 +36,7 @@ check: $(VENV)/.ready-to-train
 docs: $(VENV)/.ready
 	$(BIN)/python -m collaparte.cli.reference docs/command-line.md
 
-bench: $(VENV)/.ready
+bench: $(VENV)/.ready-to-train
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock:
