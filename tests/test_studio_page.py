@@ -176,11 +176,8 @@ def test_pages_turn_bars_are_clicked_and_two_pages_see_the_same(page: Any, studi
     page.keyboard.press("Enter")
     page.wait_for_function("() => window.turned.includes('1')", timeout=10_000)  # the soloist plays on: it turns again
     page.locator("g.measure").nth(2).click(force=True)
-    until = time.monotonic() + 10
-    commands: list[tuple[str, float]] = []
-    while time.monotonic() < until and len(commands) < 2:
-        page.wait_for_timeout(100)
-        commands = [command for command in played(studio) if command[0] == "relocate"]
+    page.wait_for_timeout(1000)
+    commands = [command for command in played(studio) if command[0] == "relocate"]
     assert [beat for _, beat in commands][:2] == [3.0, 6.0]
     second = browser.new_page()
     second.goto(f"http://{studio.host}/#/stand")
