@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import TakeError
-from collaparte.events import Command, Position, Value
+from collaparte.events import Command, Position, SoloEvent, Value
 from collaparte.score import NOTE, Score
 from collaparte.takes.read import Take
 
@@ -112,12 +112,16 @@ def run_through(take: Take, score: Score, order: int = 1) -> tuple[RunThrough, L
 def _clean_intervals(values: Iterable[Value], score: Score) -> tuple[list[tuple[int, float]], int]:
     """(index, seconds) of the intervals played without fault, in the order played, and how many were attempted."""
     onsets = score.solo_onsets
+    chords = _chords(score)
     decorations = np.sort(score.solo["beat"][score.solo["kind"] != NOTE])
     found: list[tuple[int, float]] = []
     attempted = 0
     last, last_s, spoilt = -1, 0.0, False
     previous: Position | None = None
+    pitch, struck = -1, set[int]()
     for value in values:
+        if isinstance(value, SoloEvent) and value.on:
+            pitch = value.pitch
         if isinstance(value, Command) and value.name in BREAKING:
             last, previous = -1, None
         if not isinstance(value, Position):
@@ -127,8 +131,10 @@ def _clean_intervals(values: Iterable[Value], score: Score) -> tuple[list[tuple[
             continue
         repeated = previous is not None and value.beat == previous.beat and value.onset_s == previous.onset_s
         previous = value
-        if repeated:
-            spoilt = spoilt or (last >= 0 and not _decorated(decorations, onsets, last))
+        if repeated:  # another note of the chord, or a note that is not on the page here
+            belongs = last >= 0 and pitch not in struck and pitch in chords[last] | chords[max(last - 1, 0)]
+            struck.add(pitch)
+            spoilt = spoilt or (last >= 0 and not belongs and not _decorated(decorations, onsets, last))
             continue
         index = int(np.searchsorted(onsets, value.beat - 1e-4))
         if index >= len(onsets) or abs(onsets[index] - value.beat) > 1e-4:
@@ -138,8 +144,17 @@ def _clean_intervals(values: Iterable[Value], score: Score) -> tuple[list[tuple[
         attempted += max(index - last, 1) if last >= 0 else 0
         if last >= 0 and index == last + 1 and not spoilt and value.onset_s > last_s:
             found.append((last, value.onset_s - last_s))
-        last, last_s, spoilt = index, value.onset_s, False
+        last, last_s, spoilt, struck = index, value.onset_s, False, {pitch}
     return found, attempted
+
+
+def _chords(score: Score) -> list[set[int]]:
+    """The required pitches of each solo onset."""
+    rows = score.solo[score.solo["kind"] == NOTE]
+    chords: list[set[int]] = [set() for _ in score.solo_onsets]
+    for index, pitch in zip(np.searchsorted(score.solo_onsets, rows["beat"]).tolist(), rows["pitch"], strict=True):
+        chords[index].add(int(pitch))
+    return chords
 
 
 def _decorated(decorations: Array, onsets: Array, index: int) -> bool:
