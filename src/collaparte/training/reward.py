@@ -6,7 +6,7 @@
 
 ``robust(e) = logistic((|e| - 30 ms) / 6 ms) + |e| / 0.25 s``, at most 2: most of the pay is for being within the
 tolerance that a listener allows, a little for not being far off. Inside the tolerance the agent is free to be smooth.
-An earlier form, e^2 / (e^2 + (30 ms)^2), pays for every last millisecond; the two were not compared under equal conditions.
+An earlier form, e^2 / (e^2 + (30 ms)^2), pays for every last millisecond; the two were not compared on equal terms.
 Jerk is counted beyond what the music asks: a soloist who lurches drags everybody along. Onsets nobody played pay
 nothing.
 """
