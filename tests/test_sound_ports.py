@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import threading
@@ -60,8 +59,7 @@ def test_a_thousand_notes_cross_a_real_port_in_order_and_in_time() -> None:
     in_order = sorted(events, key=lambda event: (event.due_s, event.on))
     assert [(event.on, event.pitch) for event in notes] == [(event.on, event.pitch) for event in in_order]
     late_ms = [(got.time_s - sent.due_s) * 1000 for got, sent in zip(notes, in_order, strict=True)]
-    assert min(late_ms) > -0.5  # never early
-    assert statistics.median(late_ms) < 50.0  # one JACK period is 2.7 ms; the rest is a busy machine
+    assert min(late_ms) > -0.5  # never early; how late is for benchmarks/lateness.py
 
 
 def test_a_lost_output_is_told_and_found_again() -> None:
