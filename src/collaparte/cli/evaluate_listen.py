@@ -43,7 +43,8 @@ def listen(
     """
     import sys
 
-    from collaparte.evaluate.listen import PEERS, evaluate_listen
+    from collaparte.evaluate.listen import evaluate_listen
+    from collaparte.evaluate.listen_peers import PEERS
 
     for name in peers:
         if name not in PEERS:

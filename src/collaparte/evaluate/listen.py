@@ -9,9 +9,7 @@ report counts as both. Alignments were estimated with about 30 ms resolution; no
 from __future__ import annotations
 
 import csv
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -23,21 +21,18 @@ from numpy.typing import NDArray
 
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
-from collaparte.errors import CollaparteError, MissingExtra
+from collaparte.evaluate.listen_peers import peer_run
 from collaparte.events import Position
 from collaparte.follow import make_follower
-from collaparte.listen.audio import RATE, open_recording
+from collaparte.listen.audio import open_recording
 from collaparte.listen.recording import RecordedSoloist
 from collaparte.measure import Onsets, Track, following_errors, group_onsets, is_lost, summarise
 from collaparte.predict import make_predictor
 from collaparte.score import Score, read_score
 from collaparte.training.data.corpus import unpack
 
-PEERS = ("arzt", "dixon", "outerhmm", "skf")
-WORKER = Path(__file__).with_name("listen_peer_worker.py")
 TICKS_PER_QUARTER = 24
 TOLERANCES_MS = (50, 100, 250)
-LONGEST_PEER_S = 1200.0
 
 Array = NDArray[np.float64]
 
@@ -126,22 +121,10 @@ def hear_recording(case: Recorded, follower: str | None = None, predictor: str =
 
 def hear_peer(case: Recorded, method: str, python: Path | str) -> Heard:
     """One of pymatchmaker's audio followers with its defaults and the true mean tempo, in its own Python."""
-    import soundfile  # type: ignore[import-untyped]
-
     recording = open_recording(case.sound)
-    with tempfile.TemporaryDirectory() as folder:
-        sound, out = Path(folder) / "sound.wav", Path(folder) / "out.npz"
-        soundfile.write(sound, np.concatenate([block for _, block in recording.blocks()]), RATE)
-        page, fold = str(case.page), str(int(case.folded))
-        command = [str(python), str(WORKER), method, page, str(sound), f"{case.bpm:.3f}", fold, str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_PEER_S, check=False)
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            kind = MissingExtra if "No module named" in last else CollaparteError
-            raise kind(f"The peer {method} failed on {case.name}: {last}. Its Python is named with --peers-python.")
-        data = np.load(out)
-    beats = np.asarray(data["beat"], dtype=np.float64)
-    track = Track(np.asarray(data["time_s"], dtype=np.float64), beats, np.ones(len(beats)), np.ones(len(beats), bool))
+    data = peer_run(method, case.page, case.sound, case.bpm, case.folded, python)
+    beats, times = data["beat"], data["time_s"]
+    track = Track(times, beats, np.ones(len(beats)), np.ones(len(beats), bool))
     errors = following_errors(track, case.truth)
     return Heard(errors, errors, float(data["cpu_s"]), recording.duration_s)
 

@@ -2,8 +2,10 @@
 
     python listen_peer_worker.py METHOD SCORE.mxl SOUND.wav BPM FOLD OUT.npz
 
-Its own defaults; BPM is the recording's true mean tempo in quarters, FOLD 1 where the repeats are not taken. OUT holds
-``time_s`` (of each report) and ``beat`` (quarters from the first), ``cpu_s`` and ``setup_s``.
+Its own defaults; BPM is the recording's true mean tempo in quarters, FOLD 1 where the repeats are not taken. arzt and
+dixon take quarters a minute and convert; outerhmm and skf reckon in the written beat (an eighth in 9/8), so they are
+given their tempo in that. OUT holds ``time_s`` (of each report) and ``beat`` (quarters from the first), ``cpu_s`` and
+``setup_s``.
 """
 
 import sys
@@ -11,17 +13,30 @@ import time
 
 import numpy as np
 
+IN_WRITTEN_BEATS = ("outerhmm", "skf")
+
+
+def written_beats_per_quarter(score: str) -> float:
+    import partitura  # type: ignore[import-untyped]
+
+    loaded = partitura.load_score(score) if not score.endswith("xl") else partitura.load_musicxml(score)
+    notes = loaded.parts[0].note_array()
+    return float(np.ptp(notes["onset_beat"]) / np.ptp(notes["onset_quarter"]))
+
 
 def main(method: str, score: str, sound: str, bpm: str, fold: str, target: str) -> None:
     from matchmaker import Matchmaker
 
+    tempo = float(bpm)
+    if method in IN_WRITTEN_BEATS:
+        tempo *= written_beats_per_quarter(score)
     began = time.process_time()
     follower = Matchmaker(
         score_file=score,
         performance_file=sound,
         input_type="audio",
         method=method,
-        tempo=float(bpm),
+        tempo=tempo,
         unfold_score=fold == "0",
     )
     setup_s = time.process_time() - began

@@ -19,7 +19,7 @@ from collaparte.score.page import Part
 from collaparte.sound.seats import allot_players
 from collaparte.sound.sf2 import PERCUSSION_BANK
 from collaparte.sound.soundfont import cut_for
-from collaparte.sound.voices import CONTROL, NOTE_OFF, NOTE_ON, PROGRAM, Raw
+from collaparte.sound.voices import BEND, CONTROL, NOTE_OFF, NOTE_ON, PROGRAM, Raw
 
 SAMPLE_RATE = 48000
 BLOCK_FRAMES = 256
@@ -85,6 +85,8 @@ class Player:
             self._engine.push_midi_program(player, 0, channel, message[1], render_frame=frame)
         elif status == CONTROL:
             self._engine.push_midi_cc(player, 0, channel, message[1], message[2], frame)
+        elif status == BEND:
+            self._engine.push_midi_pitch_bend(player, 0, channel, message[1] | message[2] << 7, frame)
 
     def block(self) -> NDArray[np.float32]:
         """The next BLOCK_FRAMES of sound, (BLOCK_FRAMES, 2)."""
