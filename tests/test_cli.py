@@ -399,3 +399,21 @@ def test_a_lazy_group_lists_without_importing() -> None:
     ctx = click.Context(group, info_name="group")
     assert group.list_commands(ctx) == ["far"]
     assert "Not needed yet." in group.get_help(ctx)
+
+
+def test_what_is_wished_is_in_the_take_and_replays(say: Callable[..., tuple[int, str, str]]) -> None:
+    found = simulate(
+        say, "wished.jsonl", "--mode", "wait", "--fastest", "1.2", "--mute-tuttis", "2", "--metronome", "rests",
+        "--balance", "strings=0.5", "--tuning", "415", "--transpose", "-2", "--tutti-bars", "4",
+    )  # fmt: skip
+    assert found
+    take = read_take("wished.jsonl")
+    assert take.header.config["transpose"] == -2
+    assert take.header.config["settings"]["balance"] == [["strings", 0.5]]
+    assert len(take.clicks) > 4
+    code, out, _ = say("takes", "replay", "wished.jsonl", "--json")
+    assert code == 0
+    assert json.loads(out)["identical"] is True
+    code, _, told = say("simulate", "washerwoman", "--soloist", "simulated", "--out", "x.jsonl", "--balance", "harp=1")
+    assert code != 0
+    assert "strings" in told

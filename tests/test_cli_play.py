@@ -17,6 +17,7 @@ from collaparte.cli import main
 from collaparte.cli.keys import Hands, beat_of, pedal_meanings
 from collaparte.cli.play import settings_of
 from collaparte.cli.stand import Stand
+from collaparte.conduct import Wishes
 from collaparte.errors import CollaparteError, ScoreError
 from collaparte.events import Command, Notice, Pedal, Position, SoloEvent, TempoPlan
 from collaparte.pieces import piece_path
@@ -47,6 +48,15 @@ def test_keys_are_commands(page: Score) -> None:
     ]  # fmt: skip
     assert all(isinstance(value, Command) and value.heard_s == 2.0 for value in put)
     assert said == []
+
+
+def test_modes_and_the_metronome_go_round(page: Score) -> None:
+    put: list[Command] = []
+    wishes = Wishes(mode="keep going")
+    player = Hands(lambda value: put.append(value), lambda: 1.0, page, lambda: 0.5, print, {}, lambda: wishes)
+    for key in "wm":
+        player.press(key)
+    assert [(command.name, command.about) for command in put] == [("mode", "follow"), ("metronome", "rests")]
 
 
 def test_a_bar_number_and_enter_say_where_i_am(page: Score) -> None:

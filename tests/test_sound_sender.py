@@ -54,6 +54,23 @@ def note(number: int, begin_s: float, end_s: float, pitch: int = 60, part: str =
     ]
 
 
+def test_a_level_is_the_volume_of_its_channel_and_a_tuning_bends_all_but_the_percussion(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with MidiPort(PARTS, f"log:{log}", origin_s=time.monotonic()) as sound:
+        before = len(lines(log))
+        for level in (1.0, 0.25, 0.25):  # what is no news is not sent
+            sound.set_level("Cellos", level)
+        sound.set_level("Solo", 0.0)
+        sound.tune(440.0)
+        sound.tune(415.3047)
+        until(lambda: len(lines(log)) >= before + 11)
+    sent = [message for _, message in lines(log)[before:]]
+    assert sent[0] == bytes((0xB1, 7, 50))
+    bends = [message for message in sent if message[0] & 0xF0 == 0xE0]
+    assert bends == [bytes((0xE0, 0, 32)), bytes((0xE1, 0, 32))]
+    assert sum(message[:2] == bytes((0xB0, 7)) for message in sent) == 0
+
+
 def test_notes_leave_on_their_channels_at_their_times_whatever_the_order_given(tmp_path: Path) -> None:
     log, origin_s = tmp_path / "log", time.monotonic()
     with MidiPort(PARTS, f"log:{log}", origin_s=origin_s, latency_s=0.1) as sound:

@@ -129,6 +129,23 @@ def test_the_built_in_bank_plays_without_any_soundfont() -> None:
     assert audio.dtype == np.float32
 
 
+@pytest.mark.parametrize(("level", "tuning_hz"), [(0.5, 440.0), (1.0, 415.0), (1.0, 466.0)])
+def test_a_level_is_a_factor_of_amplitude_and_a_tuning_moves_the_a(level: float, tuning_hz: float) -> None:
+    part = Part("Flute", 1, 73)
+    notes = [OrchestraEvent(at_s, 0.0, "Flute", on, 69, 90, note=1) for at_s, on in ((0.1, True), (2.0, False))]
+
+    def heard(level: float, tuning_hz: float) -> tuple[float, float]:
+        audio = render(notes, [part], None, levels=[(0.0, "Flute", level)], tuning_hz=tuning_hz)[48000:90000].mean(1)
+        power = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), n=1 << 19))
+        near = slice(*(round(hz * (1 << 19) / 48000) for hz in (390, 500)))
+        return float(np.sqrt(np.mean(audio**2))), (near.start + int(power[near].argmax())) * 48000 / (1 << 19)
+
+    (loud, a_hz), (softer, tuned_hz) = heard(1.0, 440.0), heard(level, tuning_hz)
+    if level != 1.0:
+        assert softer / loud == pytest.approx(level, rel=0.03)
+    assert 1200 * np.log2(tuned_hz / a_hz) == pytest.approx(1200 * np.log2(tuning_hz / 440), abs=5)  # cents
+
+
 def test_notes_end_and_the_recording_with_them(tmp_path: Path) -> None:
     font = a_font(tmp_path / "sharp.sf2")
     ended = render(

@@ -162,8 +162,11 @@ class Click:
 class Command:
     """What the player asked for while playing; recorded, so that a take replays.
 
-    ``name``: start, stop, panic, hold, release, tap, next_entry, previous_entry, relocate, vamp, cut, tempo, lock.
-    ``value`` is the beat for relocate, seconds per quarter for tempo, 0/1 for lock and vamp, else None.
+    ``name``: start, stop, panic, hold, release, tap, next_entry, previous_entry, relocate, vamp, cut, tempo, lock; and
+    the player's wishes mode, slowest, fastest, tuttis, metronome (``conduct.wishes``), balance and tuning (``sound``).
+    ``value`` is the beat for relocate, seconds per quarter for tempo, 0/1 for lock and vamp, a ratio of the written
+    tempo (None: no limit) for slowest and fastest, bars of lead-in for tuttis, a level for balance, Hz for tuning.
+    ``about`` says which mode, tuttis or metronome, or whose balance; else None, and then not written.
     """
 
     kind: ClassVar[str] = "command"
@@ -171,6 +174,7 @@ class Command:
     heard_s: float
     name: str
     value: float | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +234,14 @@ def _plain(value: object) -> object:
 
 
 def to_line(value: Value) -> str:
-    """One line of JSON, without its newline. ``sent_s`` is left out where it is None.
+    """One line of JSON, without its newline. ``sent_s`` and ``about`` are left out where they are None.
 
     Raises ValueError for NaN or infinity.
     """
     data: dict[str, object] = {"kind": value.kind}
     for item in fields(value):
         content = getattr(value, item.name)
-        if item.name == "sent_s" and content is None:
+        if item.name in ("sent_s", "about") and content is None:
             continue
         data[item.name] = _plain(content)
     return json.dumps(data, ensure_ascii=False, separators=(", ", ": "), allow_nan=False)

@@ -6,10 +6,11 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from collaparte.conduct import METRONOMES, MODES, Wishes
 from collaparte.errors import CollaparteError, ScoreError
 from collaparte.events import Command, Pedal, SoloEvent
 from collaparte.score import Score
@@ -24,6 +25,8 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "c": ("cut", "cut to the bar before the next entry"),
     "+": ("tempo", "a little faster"),
     "-": ("tempo", "a little slower"),
+    "w": ("mode", "wait for me; again: keep going; again: follow"),
+    "m": ("metronome", "metronome in the rests; again: always; again: off"),
     "l": ("lock", "edit lock on or off"),
     "p": ("panic", "panic: all notes off"),
     "q": ("stop", "stop"),
@@ -47,24 +50,25 @@ class Hands:
         beat_period_s: Callable[[], float],
         say: Callable[[str], None],
         pedals: Mapping[int, str],
+        wishes: Callable[[], Wishes] = Wishes,
     ) -> None:
         self._put, self._now, self._score = put, now, score
-        self._beat_period_s, self._say = beat_period_s, say
+        self._beat_period_s, self._say, self._wishes = beat_period_s, say, wishes
         self._pedals = dict(pedals)
         self._down: set[int] = set()
         self._holding = False
         self._typed = ""
 
-    def command(self, name: str, value: float | None = None) -> None:
+    def command(self, name: str, value: float | None = None, about: str | None = None) -> None:
         """Queue one command, stamped now; ``hold`` alternates with ``release``."""
         if name == "hold":
             name = "release" if self._holding else "hold"
         self._holding = name == "hold" or (name == "panic" and not self._holding)
         now_s = self._now()
-        self._put(Command(now_s, now_s, name, value))
+        self._put(Command(now_s, now_s, name, value, about))
 
     def press(self, key: str) -> None:
-        """One key (an escape sequence counts as one)."""
+        """One key (an escape sequence counts as one); ``w`` and ``m`` go round what there is."""
         key = ARROWS.get(key, key)
         if key.isdigit() or (key == "@" and self._typed):
             self._typed += key
@@ -74,6 +78,10 @@ class Hands:
         elif key in KEYS:
             self._typed = ""
             name = KEYS[key][0]
+            if name in ("mode", "metronome"):
+                ring: Sequence[str] = MODES if name == "mode" else METRONOMES
+                self.command(name, about=ring[(ring.index(getattr(self._wishes(), name)) + 1) % len(ring)])
+                return
             factor = {"+": 1 / STEP, "-": STEP}.get(key)
             self.command(name, self._beat_period_s() * factor if factor else 0.0 if name == "vamp" else None)
 

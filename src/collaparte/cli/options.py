@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from collaparte.score import Score
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,6 +46,105 @@ def piece_options(function: Function) -> Function:
     ):
         function = decorate(function)
     return function
+
+
+def practice_options(function: Function) -> Function:
+    """How the page is practised and what the player wishes: gathered by ``practised`` and ``wished``."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--transpose",
+                type=click.IntRange(-24, 24),
+                default=0,
+                metavar="SEMITONES",
+                help="The whole piece higher or lower.",
+            ),
+            click.option(
+                "--hand",
+                type=click.Choice(["both", "right", "left"]),
+                default="both",
+                show_default=True,
+                help="Play one hand of a solo part on two staves; the orchestra plays the other.",
+            ),
+            click.option(
+                "--tutti-bars",
+                type=click.IntRange(0, 16),
+                metavar="BARS",
+                help="Shorten every long tutti to so many bars before the soloist's entry.",
+            ),
+            click.option(
+                "--mode",
+                type=click.Choice(["follow", "wait", "keep-going"]),
+                default="follow",
+                show_default=True,
+                help="When the soloist does not come: wait a little and go on to the next resting point; never pass "
+                "the soloist's next note; or go on in tempo.",
+            ),
+            click.option(
+                "--slowest",
+                type=click.FloatRange(0.2, 4),
+                metavar="RATIO",
+                help="The orchestra is never slower than so many times the written tempo.",
+            ),
+            click.option(
+                "--fastest",
+                type=click.FloatRange(0.2, 4),
+                metavar="RATIO",
+                help="The orchestra is never faster than so many times the written tempo.",
+            ),
+            click.option(
+                "--mute-tuttis",
+                type=click.IntRange(0, 16),
+                metavar="BARS",
+                help="Long tuttis are silent but for so many bars before the soloist's entry.",
+            ),
+            click.option(
+                "--metronome",
+                type=click.Choice(["off", "rests", "always"]),
+                default="off",
+                show_default=True,
+                help="Click the beat: in the soloist's long rests, or always.",
+            ),
+            click.option(
+                "--balance",
+                multiple=True,
+                metavar="NAME=LEVEL",
+                help="A section (strings, winds, brass, ...) or part so many times as loud, 0 to 1.5. Several times.",
+            ),
+            click.option(
+                "--tuning",
+                "tuning_hz",
+                type=click.FloatRange(415, 466.2),
+                default=440.0,
+                metavar="HZ",
+                help="The orchestra's A (415 to 466; 440 by default).",
+            ),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+def wished(score: Score, practice: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``practice_options`` as fields of the engine's settings. Raises CollaparteError."""
+    from collaparte.sound.balance import balance_of
+
+    muted = practice["mute_tuttis"]
+    return {
+        "mode": practice["mode"].replace("-", " "),
+        "slowest": practice["slowest"],
+        "fastest": practice["fastest"],
+        "tuttis": "play" if muted is None else "mute",
+        "lead_in_bars": 1 if muted is None else muted,
+        "metronome": practice["metronome"],
+        "balance": tuple(balance_of(practice["balance"], score.parts).items()),
+        "tuning_hz": practice["tuning_hz"],
+    }
+
+
+def practised(practice: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``practice_options`` that belong to the piece (``stage.Piece``)."""
+    return {name: practice[name] for name in ("transpose", "tutti_bars", "hand")}
 
 
 def room_options(function: Function) -> Function:

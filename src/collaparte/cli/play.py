@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.options import FILE, FOLDER, piece_options, room_options, soundfont_option
+from collaparte.cli.options import (
+    FILE,
+    FOLDER,
+    piece_options,
+    practice_options,
+    practised,
+    room_options,
+    soundfont_option,
+    wished,
+)
 from collaparte.cli.say import json_option, print_facts, print_json, warn
 from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, read_piece, recall_of
 from collaparte.errors import CollaparteError, ScoreError
@@ -84,8 +93,12 @@ def settings_of(
     count_in: int,
     loop: str | None,
     loop_speed: float,
+    wishes: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Bars and quarters a minute as the engine's beats and seconds. Raises ScoreError for bars that are not there."""
+    """Bars and quarters a minute as the engine's beats and seconds, beside what is wished.
+
+    Raises ScoreError for bars that are not there, CollaparteError for wishes that cannot be.
+    """
     from collaparte.cli.keys import beat_of
     from collaparte.engine import Settings
 
@@ -99,14 +112,17 @@ def settings_of(
         if beats[1] <= beats[0]:
             raise ScoreError(f"--loop {loop!r} ends before it begins. Write the first and the last bar, as 12:20.")
     start = beat_of(score, from_bar) if from_bar is not None else beats[0] if beats is not None else None
-    return Settings(
+    settings = Settings(
         horizon_s=round(horizon_s, 6),
         from_beat=start,
         beat_period_s=60 / tempo if tempo is not None else None,
         count_in_bars=count_in,
         loop=beats,
         loop_speed=loop_speed,
+        **(wishes or {}),
     )
+    _ = settings.wishes  # checked here, before anything opens
+    return settings
 
 
 def _explain_keys() -> None:
@@ -156,6 +172,7 @@ def _explain_keys() -> None:
 @click.option(
     "--pedal", multiple=True, metavar="NUMBER=COMMAND", help="Give pedal 64, 66 or 67 a meaning, as 67=next_entry."
 )
+@practice_options
 @room_options
 @click.option("--as", "name", default="me", show_default=True, metavar="NAME", help="Who plays: each has a memory.")
 @click.option("--memory", type=FOLDER, metavar="DIR", help="Another folder of remembered run-throughs.")
@@ -189,18 +206,22 @@ def play(
     no_memory: bool,
     out: Path | None,
     as_json: bool,
+    **practice: Any,
 ) -> int:
     """Play with the orchestra, live, from a MIDI instrument or a microphone.
 
     Without --count-in the orchestra waits for the soloist's first note. Keys: s start (an introduction), space hold
-    and go on, t a bar line is now, n and b next and previous entry, v leave the vamp, c cut, + and - tempo, l edit
-    lock, p panic, q stop; a bar number and Enter: I am at this bar. Everything is kept as a take.
+    and go on, t a bar line is now, n and b next and previous entry, v leave the vamp, c cut, + and - tempo, w wait for
+    me (again: keep going; again: follow), m metronome, l edit lock, p panic, q stop; a bar number and Enter: I am at
+    this bar. Everything is kept as a take.
     """
+    from collaparte import events
     from collaparte.cli.keys import Hands, Keyboard, pedal_meanings
     from collaparte.cli.stand import Stand
     from collaparte.clock import WallClock
     from collaparte.engine import perform
     from collaparte.listen.midi import MidiInput
+    from collaparte.sound.balance import settle
     from collaparte.takes import Memory, Shelf, TakeWriter, read_take
 
     if sum((midi_out is not None, synth, silent)) > 1:
@@ -208,15 +229,19 @@ def play(
     if midi_in is not None and mic is not None:
         raise click.UsageError("Choose one of --midi-in and --mic.")
     meanings = pedal_meanings(pedal)
-    piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
-    settings_of(page, 0.0, from_bar, tempo, count_in, loop, loop_speed)  # say what is wrong before anything opens
+    piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks, **practised(practice)))
+    wishes = wished(page, practice)
+    settings_of(page, 0.0, from_bar, tempo, count_in, loop, loop_speed, wishes)  # what is wrong, before anything opens
     shelf = Shelf()
     store: Memory | None = None if no_memory else Memory(memory) if memory is not None else shelf.memory(name)
     with ExitStack() as stack:
         asked = stack.enter_context(ending_politely())
         stand = stack.enter_context(Stand(page))
         sound = stack.enter_context(open_sound(page, midi_out, silent, soundfont, stand.say))
-        settings = settings_of(page, sound.output_latency_s + MARGIN_S, from_bar, tempo, count_in, loop, loop_speed)
+        settings = settings_of(
+            page, sound.output_latency_s + MARGIN_S, from_bar, tempo, count_in, loop, loop_speed, wishes
+        )
+        settle(sound, page.parts, dict(settings.balance), settings.tuning_hz)
         more: dict[str, Any] = {} if store is None else memory_config(store, page)
         header = make_header(
             piece,
@@ -232,7 +257,15 @@ def play(
         path = out or shelf.new_path(header)
         engine = engine_of(header, page, recall=recall_of(header, page))
         clock = WallClock()
-        hands = Hands(clock.put, clock.now, page, lambda: engine.conductor.beat_period_s, stand.say, meanings)
+        hands = Hands(
+            clock.put,
+            clock.now,
+            page,
+            lambda: engine.conductor.beat_period_s,
+            stand.say,
+            meanings,
+            lambda: engine.conductor.wishes,
+        )
         latency_s = latency_ms / 1000
         if mic is None:
             stack.enter_context(MidiInput(midi_in, hands.hear, clock.now, notice=stand.say, latency_s=latency_s))
@@ -269,6 +302,8 @@ def play(
         for value in perform(engine, clock, at_clock(sound, clock), until=until):
             writer.write(value)
             stand.see(value)
+            if isinstance(value, events.Command):
+                settle(sound, page.parts, engine.balance, engine.tuning_hz)
     take = read_take(path)
     learnt: str | None = None
     if store is not None and take.solo:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.options import FILE, FOLDER, piece_options, room_options, soundfont_option
+from collaparte.cli.options import (
+    FILE,
+    FOLDER,
+    piece_options,
+    practice_options,
+    practised,
+    room_options,
+    soundfont_option,
+    wished,
+)
 from collaparte.cli.say import json_option, print_facts, print_json, progress, warn
 from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, read_piece, recall_of
 from collaparte.errors import TakeError
@@ -132,6 +141,7 @@ def write_outputs(
 
         plot_take(take, score, plot, truth)
     if mix is not None:
+        from collaparte.sound.balance import USUAL_A_HZ, turned
         from collaparte.sound.render import mix as render_mix
         from collaparte.sound.render import write_wav
         from collaparte.sound.soundfont import find_soundfont
@@ -141,7 +151,15 @@ def write_outputs(
             warn("There is no soundfont here, so the mix is thin. `collaparte doctor --fix` fetches one.")
         with progress() as bar:
             bar.add_task("rendering the sound", total=None)
-            audio = render_mix([*take.orchestra, *take.clicks], [*take.solo, *take.pedals], score.parts, font)
+            settings = take.header.config.get("settings", {})
+            audio = render_mix(
+                [*take.orchestra, *take.clicks],
+                [*take.solo, *take.pedals],
+                score.parts,
+                font,
+                levels=turned(take.commands, score.parts, dict(settings.get("balance", ()))),
+                tuning_hz=settings.get("tuning_hz", USUAL_A_HZ),
+            )
             write_wav(mix, audio)
 
 
@@ -208,6 +226,7 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
     show_default=True,
     help="How late the orchestra hears the soloist.",
 )
+@practice_options
 @room_options
 @click.option("--memory", type=FOLDER, metavar="DIR", help="The folder of one soloist's remembered run-throughs.")
 @click.option("--learn", is_flag=True, help="Remember this run-through afterwards, in the folder given by --memory.")
@@ -240,6 +259,7 @@ def simulate(
     plot: Path | None,
     soundfont: Path | None,
     as_json: bool,
+    **practice: Any,
 ) -> None:
     """Play a score through with a recorded or simulated soloist, faster than real time.
 
@@ -253,7 +273,7 @@ def simulate(
     if learn and memory is None:
         raise click.UsageError("--learn needs --memory DIR, the folder to remember in.")
     store = None if memory is None else Memory(memory)
-    piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
+    piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks, **practised(practice)))
     latency_s = latency_ms / 1000
     is_simulated = soloist == SIMULATED
     player = (
@@ -267,7 +287,7 @@ def simulate(
     header = make_header(
         piece,
         page,
-        Settings(first_onset_s=player.first_onset_s),
+        Settings(first_onset_s=player.first_onset_s, **wished(page, practice)),
         follower=follower,
         predictor=predictor,
         soloist=SIMULATED if is_simulated else Path(soloist).name,

@@ -21,7 +21,7 @@ from collaparte.errors import PartNotFound, PolicyError, TakeError
 if TYPE_CHECKING:
     from collaparte.engine import Engine, Settings
     from collaparte.events import Recalled, TakeHeader
-    from collaparte.score import Score
+    from collaparte.score import Hand, Score
     from collaparte.takes import Memory
 
 BASELINE = "steady"
@@ -37,6 +37,9 @@ class Piece:
     no_repeats: bool = False
     unfolding: str | None = None
     marks: Path | None = None
+    transpose: int = 0
+    tutti_bars: int | None = None
+    hand: Hand = "both"
 
     def as_config(self) -> dict[str, Any]:
         """Plain values for a take's header; files by their full path, shipped pieces by name: it replays anywhere."""
@@ -49,7 +52,14 @@ class Piece:
             "marks": None
             if self.marks is None
             else str(self.marks if _ships_marks(self.marks) else self.marks.resolve()),
+            **self._practised,
         }
+
+    @property
+    def _practised(self) -> dict[str, Any]:
+        """Key, tuttis and hand, where they are not as printed."""
+        usual = {"transpose": 0, "tutti_bars": None, "hand": "both"}
+        return {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
 
     @property
     def shipped(self) -> bool:
@@ -83,6 +93,9 @@ class Piece:
             bool(config.get("no_repeats", False)),
             config.get("unfolding"),
             Path(config["marks"]) if config.get("marks") else None,
+            int(config.get("transpose") or 0),
+            config.get("tutti_bars"),
+            config.get("hand") or "both",
         )
 
 
@@ -124,6 +137,9 @@ def _read(piece: Piece, choose: bool) -> Score:
             unfolding=piece.unfolding,
             marks=piece.marks,
             choose=choose,
+            transpose=piece.transpose,
+            tutti_bars=piece.tutti_bars,
+            hand=piece.hand if choose or piece.solo else "both",
             progress=lambda share, what: bar.update(task, completed=share, description=what),
         )
 
@@ -220,6 +236,7 @@ def engine_of(header: TakeHeader, score: Score, **more: Any) -> Engine:
     settings = dict(config.get("settings", {}))
     if settings.get("loop") is not None:
         settings["loop"] = tuple(settings["loop"])
+    settings["balance"] = tuple((name, level) for name, level in settings.get("balance", ()))
     return Engine(score, make_follower(config["follower"], score), predictor, Settings(**settings), **more)
 
 

@@ -7,10 +7,14 @@ nothing does. What is committed depends only on what was heard and when, never o
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Iterator
 
 from collaparte.conduct.desk import Desk, DeskNote
 from collaparte.conduct.line import Line
-from collaparte.events import OrchestraEvent, TempoPlan
+from collaparte.conduct.pulse import Pulse
+from collaparte.conduct.wishes import Wishes
+from collaparte.events import Click, OrchestraEvent, TempoPlan
 from collaparte.score import Score
 
 EPS = 1e-6
@@ -25,7 +29,9 @@ LOUDNESS_FOLLOWED = 0.6  # share of the soloist's louder or softer that the orch
 class Conductor:
     """Turns plans into committed notes. ``follow`` or a command changes the line; ``due`` collects what is ripe."""
 
-    def __init__(self, score: Score, horizon_s: float = 0.005, end_beat: float = math.inf) -> None:
+    def __init__(
+        self, score: Score, horizon_s: float = 0.005, end_beat: float = math.inf, wishes: Wishes | None = None
+    ) -> None:
         self._score = score
         self.horizon_s = horizon_s
         self._line = Line(score)
@@ -41,19 +47,23 @@ class Conductor:
         self._solo_sounding: set[int] = set()
         self._released_s: float | None = None  # the soloist let the held note go
         self._begun_s = 0.0  # when the last note began
+        self._pulse = Pulse(score)
+        self._silent: list[tuple[float, float]] = []  # tuttis that are not played
+        self._wish(wishes or Wishes(), 0.0)
 
     # -- what changes the line ---------------------------------------------------------------------------------------
 
     def follow(self, plan: TempoPlan) -> None:
         """Travel a new plan from now (``plan.time_s``) on."""
         before = self._beat
-        self._line.follow(plan)
+        reached = self._line.follow(plan)
         self._released_s = None
         if before is not None and plan.from_beat < before - EPS:
             if plan.from_beat <= before - JUMP_BACK_BEATS:
                 self._go_to(plan.from_beat)
         elif self._line.passage_at(plan.from_beat).leads == "follow":
-            self._desk.step_forward(plan.from_beat, CATCH_UP_S / plan.beat_period_s)
+            self._desk.step_forward(min(reached, plan.from_beat), CATCH_UP_S / plan.beat_period_s)
+            self._pulse.step_forward(min(reached, plan.from_beat))
         self._beat = plan.from_beat
         self._changed(plan.time_s)
 
@@ -61,7 +71,7 @@ class Conductor:
         """Begin (again) at ``plan.from_beat``, whatever has sounded: after a start, a relocation, a loop."""
         self._go_to(plan.from_beat)
         self._beat = None
-        self._line.follow(plan)
+        self._line.follow(plan, afresh=True)
         self._beat = plan.from_beat
         self._changed(plan.time_s)
 
@@ -69,6 +79,7 @@ class Conductor:
         """Fall silent and wait at ``beat`` for the soloist to play."""
         self._cut += self._desk.end_all()
         self._desk.jump(beat)
+        self._pulse.jump(beat)
         self._line.await_soloist(beat)
         self._beat = beat
         self._changed(time_s)
@@ -88,6 +99,30 @@ class Conductor:
         beat = self._line.release(time_s)
         self._changed(time_s)
         return beat
+
+    def wish(self, wishes: Wishes, time_s: float) -> None:
+        """What the player wishes from ``time_s`` on; what is committed stays."""
+        self._wish(wishes, time_s)
+        self._changed(time_s)
+
+    def _wish(self, wishes: Wishes, time_s: float) -> None:
+        self._line.wish(wishes, time_s)
+        self._pulse.choose(wishes.metronome, max(self._line.beat_at(time_s), 0.0))
+        self._silent = list(self._muted(wishes.lead_in_bars)) if wishes.tuttis == "mute" else []
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the player wishes now."""
+        return self._line.wishes
+
+    def _muted(self, lead_in_bars: int) -> Iterator[tuple[float, float]]:
+        bars = [bar.beat for bar in self._score.bars]
+        for start, stop in self._score.tutti:
+            end = stop
+            if lead_in_bars and stop < self._score.end_beat - EPS:
+                end = bars[max(bisect_right(bars, stop + EPS) - 1 - lead_in_bars, 0)]
+            if end > start + EPS:
+                yield start, end
 
     def leave_vamp(self, leave: bool = True) -> None:
         """Go on after the present round (or, with ``leave=False``, vamp again from the next one on)."""
@@ -128,7 +163,15 @@ class Conductor:
 
     def next_s(self) -> float:
         """When ``due`` has something to commit, if nothing is heard before; ``inf`` when only the soloist can move."""
-        return self._next_due_s()[0] - self.horizon_s
+        return min(self._next_due_s()[0], self._next_click_s()) - self.horizon_s
+
+    def clicks(self, now_s: float) -> list[Click]:
+        """Commit every stroke of the metronome due by ``now_s + horizon_s``, in order."""
+        found: list[Click] = []
+        while (due_s := self._next_click_s()) - self.horizon_s <= now_s + EPS * EPS:
+            beat, accent = self._pulse.strike()
+            found.append(Click(round(due_s, 6), beat, accent))
+        return found
 
     def due(self, now_s: float) -> list[OrchestraEvent]:
         """Commit everything due by ``now_s + horizon_s``, in order."""
@@ -145,6 +188,9 @@ class Conductor:
                 events.append(self._event(due_s, number, note, on=False))
                 continue
             if self._vamp_again(due_s):
+                continue
+            if self._silent and any(a - EPS <= self._desk.next_beat() < b - EPS for a, b in self._silent):
+                self._desk.skip()
                 continue
             number, note, former = self._desk.begin()
             if former is not None:
@@ -167,6 +213,7 @@ class Conductor:
     def _go_to(self, beat: float) -> None:
         self._cut += self._desk.end_all(besides_beat=beat)
         self._desk.jump(beat)
+        self._pulse.jump(beat)
 
     def _next_due_s(self) -> tuple[float, bool]:
         start, end = self._desk.next_start(), self._desk.next_end()
@@ -180,6 +227,12 @@ class Conductor:
         if self._cut:
             return self._floor_s, False
         return (end_s, False) if end_s <= start_s else (start_s, True)
+
+    def _next_click_s(self) -> float:
+        beat = self._pulse.beat
+        if math.isinf(beat) or beat >= self._end_beat - EPS:
+            return math.inf
+        return max(self._line.time_of(beat), self._floor_s)
 
     def _time_of(self, start_beat: float) -> float:
         return self._floor_s if math.isinf(start_beat) else max(self._line.time_of(start_beat), self._floor_s)

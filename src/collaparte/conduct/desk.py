@@ -116,6 +116,17 @@ class Desk:
         heapq.heappush(self._ends, (note.end_beat, self._count, note))
         return self._count, note, former
 
+    def next_beat(self) -> float:
+        """Where in the score the next note to begin stands."""
+        return self._notes[self._late[0] if self._late else self._next].beat
+
+    def skip(self) -> None:
+        """Leave the next note out."""
+        if self._late:
+            self._late.pop(0)
+        else:
+            self._next += 1
+
     def end(self) -> tuple[int, DeskNote]:
         """End the sounding note whose end comes first."""
         self.next_end()

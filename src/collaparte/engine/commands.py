@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from collaparte.errors import CollaparteError
 from collaparte.events import Command, Notice, Value
+from collaparte.sound.balance import HIGHEST_A_HZ, LOUDEST, LOWEST_A_HZ
 
 if TYPE_CHECKING:
     from collaparte.engine.engine import Engine
@@ -45,6 +48,9 @@ class Commands:
             "cut": self._cut,
             "tempo": self._tempo,
             "lock": self._lock,
+            **dict.fromkeys(("mode", "slowest", "fastest", "tuttis", "metronome"), self._wish),
+            "balance": self._balance,
+            "tuning": self._tuning,
         }
 
     def obey(self, command: Command) -> list[Value]:
@@ -150,6 +156,32 @@ class Commands:
             return [Notice(command.heard_s, "A tempo is given in seconds per quarter, from 0.05 to 10.")]
         beat = engine.conductor.beat_at(command.heard_s)
         return engine.adopt(engine.predictor.start(beat, command.value, command.heard_s))
+
+    def _wish(self, command: Command) -> list[Value]:
+        """One of the player's wishes (``conduct.wishes``) becomes another."""
+        conductor, name = self._engine.conductor, command.name
+        wished: dict[str, Any] = {name: command.value if name in ("slowest", "fastest") else command.about}
+        if name == "tuttis" and command.value is not None:
+            wished["lead_in_bars"] = round(command.value)
+        try:
+            wishes = replace(conductor.wishes, **wished)
+        except CollaparteError as error:
+            return [Notice(command.heard_s, str(error))]
+        conductor.wish(wishes, command.heard_s)
+        return []
+
+    def _balance(self, command: Command) -> list[Value]:
+        """How loud a section or part is to be; whoever sounds looks it up (``sound.balance``)."""
+        if command.about is None or command.value is None or not 0 <= command.value <= LOUDEST:
+            return [Notice(command.heard_s, f"A balance is a section or part and a level from 0 to {LOUDEST:g}.")]
+        self._engine.balance[command.about] = command.value
+        return []
+
+    def _tuning(self, command: Command) -> list[Value]:
+        if command.value is None or not LOWEST_A_HZ <= command.value <= HIGHEST_A_HZ:
+            return [Notice(command.heard_s, f"The A lies between {LOWEST_A_HZ:g} and {HIGHEST_A_HZ:g} Hz.")]
+        self._engine.tuning_hz = command.value
+        return []
 
     def _lock(self, command: Command) -> list[Value]:
         self._locked = bool(command.value) if command.value is not None else not self._locked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from collaparte.conduct.pulse import pulse_beats
 from collaparte.events import Click
 from collaparte.score import Bar
 
@@ -19,9 +20,7 @@ class CountIn:
 
         A start inside a bar (a pick-up too) is counted up to its place in the bar.
         """
-        unit_beats = 4 / bar.denominator
-        if bar.denominator == 8 and bar.numerator % 3 == 0:
-            unit_beats = 1.5  # compound metre is counted in dotted quarters
+        unit_beats = pulse_beats(bar)
         full_beats = bar.numerator * 4 / bar.denominator
         upbeat = max(full_beats - bar.duration_beats, 0.0) + beat - bar.beat
         count = max(round((bars * full_beats + upbeat) / unit_beats), 1)

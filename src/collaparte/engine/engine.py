@@ -8,10 +8,13 @@ Times are rounded to microseconds on entry, as a take writes them, so that a tak
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from collaparte.conduct import Conductor
+import numpy as np
+
+from collaparte.conduct import Conductor, Metronome, Mode, Tuttis, Wishes
 from collaparte.engine.commands import Commands
 from collaparte.engine.count_in import CountIn
 from collaparte.errors import CollaparteError
@@ -31,10 +34,12 @@ from collaparte.events import (
 )
 from collaparte.follow import Follower
 from collaparte.predict import Predictor
-from collaparte.score import Score
+from collaparte.score import NOTE, Score
 
 SUSTAIN_PEDAL = 64
 EPS = 1e-6
+REJOIN_BEATS = 2.0  # the orchestra that keeps going has gone on alone once it is so far past the awaited onset,
+REJOIN_WITHIN_BEATS = 1.0  # and the soloist comes in again no farther than this from where it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Settings:
     ``first_onset_s``: a recorded soloist's first note is known, and the orchestral introduction is timed back from
     it; None live. ``beat_period_s``: the tempo somebody asked for, None for the page's. ``loop``: the beats (a, b)
     of a passage to be practised; each round is ``loop_speed`` times as fast as the last. ``horizon_s``: how long
-    before it sounds a note is committed.
+    before it sounds a note is committed. ``mode`` to ``metronome``: what the player wishes to begin with
+    (``conduct.wishes``). ``balance``: (section or part, level) pairs, and ``tuning_hz``: the orchestra's A; the engine
+    only keeps both for whoever sounds (``sound.balance``).
     """
 
     horizon_s: float = 0.005
@@ -54,6 +61,19 @@ class Settings:
     count_in_bars: int = 0
     loop: tuple[float, float] | None = None
     loop_speed: float = 1.0
+    mode: Mode = "follow"
+    slowest: float | None = None
+    fastest: float | None = None
+    tuttis: Tuttis = "play"
+    lead_in_bars: int = 1
+    metronome: Metronome = "off"
+    balance: tuple[tuple[str, float], ...] = ()
+    tuning_hz: float = 440.0
+
+    @property
+    def wishes(self) -> Wishes:
+        """Mode, limits, tuttis and metronome. Raises CollaparteError for what cannot be."""
+        return Wishes(self.mode, self.slowest, self.fastest, self.tuttis, self.lead_in_bars, self.metronome)
 
 
 class Engine:
@@ -72,7 +92,9 @@ class Engine:
         self.follower = follower
         self.predictor = predictor
         end_beat = self.settings.loop[1] if self.settings.loop is not None else math.inf
-        self.conductor = Conductor(score, self.settings.horizon_s, end_beat)
+        self.conductor = Conductor(score, self.settings.horizon_s, end_beat, self.settings.wishes)
+        self.balance: dict[str, float] = dict(self.settings.balance)
+        self.tuning_hz = self.settings.tuning_hz
         self.position: Position | None = None
         self.last_plan: TempoPlan | None = None
         self.finished = False
@@ -149,12 +171,13 @@ class Engine:
         return self.adopt(replace(plan, time_s=time_s), seek=True)
 
     def _wanted_period_s(self, beat: float) -> float:
+        """The tempo that was asked for, or the page's; each round of a loop faster, within the limits of tempo."""
         speed = self.settings.loop_speed**self._rounds
+        page_s = self.score.beat_period_at(beat)
+        pace = 1.0
         if self.settings.beat_period_s is not None:
-            start = self.settings.from_beat or 0.0
-            page = self.score.beat_period_at(beat) / self.score.beat_period_at(start)
-            return self.settings.beat_period_s * page / speed
-        return self.score.beat_period_at(beat) / speed
+            pace = self.settings.beat_period_s / self.score.beat_period_at(self.settings.from_beat or 0.0)
+        return page_s * self.conductor.wishes.within(pace / speed)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +192,21 @@ class Engine:
         if isinstance(value, SoloEvent):
             heard.append(value)
             self.conductor.hear_note(value.heard_s, value.on, value.pitch, value.velocity)
+            if value.on and self.conductor.wishes.mode == "keep going":
+                self._rejoin(value)
         return heard + self._follow(value)
+
+    def _rejoin(self, event: SoloEvent) -> None:
+        """The orchestra went on without the soloist: a note of the page where it is now is taken up from there."""
+        here = self.conductor.beat_at(event.heard_s)
+        last = self.last_plan.from_beat if self.last_plan is not None else 0.0
+        place = bisect_right(self._onsets, last + EPS)
+        if place == len(self._onsets) or here - self._onsets[place] < REJOIN_BEATS:
+            return
+        near = self.score.solo[np.abs(self.score.solo["beat"] - here) <= REJOIN_WITHIN_BEATS]
+        same = near["beat"][(near["pitch"] == event.pitch) & (near["kind"] == NOTE)]
+        if len(same):
+            self.follower.relocate(float(same[np.argmin(np.abs(same - here))]), event.heard_s)
 
     def _follow(self, value: SoloEvent | SoloFrame) -> list[Value]:
         position = self.follower.hear(value, self.last_plan)
@@ -224,7 +261,7 @@ class Engine:
 
     def _sounded(self, until_s: float) -> list[OrchestraEvent | Click]:
         notes: list[OrchestraEvent | Click] = [*self.conductor.due(until_s)]
-        clicks = self._clicks.due(until_s + self.settings.horizon_s)
+        clicks = [*self._clicks.due(until_s + self.settings.horizon_s), *self.conductor.clicks(until_s)]
         return sorted([*notes, *clicks], key=lambda event: event.due_s) if clicks else notes
 
     def _watch_loop(self, plan: TempoPlan) -> None:

@@ -20,20 +20,25 @@ from collaparte.score.page import (
     Score,
     TempoMark,
 )
+from collaparte.score.practice import HANDS, Hand, shorten_tuttis, take_hand, transpose
 from collaparte.score.reading import read_score
+from collaparte.score.sections import SECTIONS, section_of, sections
 from collaparte.score.starter import start_marks
 
 __all__ = [
     "CUE",
     "GRACE",
+    "HANDS",
     "LONG_REST_BEATS",
     "NOTE",
     "NOTE_FIELDS",
     "ORNAMENT",
+    "SECTIONS",
     "WRITTEN_FIELDS",
     "Bar",
     "Description",
     "Fermata",
+    "Hand",
     "Jump",
     "Marks",
     "Ornament",
@@ -46,5 +51,10 @@ __all__ = [
     "find_marks",
     "read_marks",
     "read_score",
+    "section_of",
+    "sections",
+    "shorten_tuttis",
     "start_marks",
+    "take_hand",
+    "transpose",
 ]

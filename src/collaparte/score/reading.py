@@ -14,6 +14,8 @@ from collaparte.score.marks import find_marks, read_marks
 from collaparte.score.midi import read_midi
 from collaparte.score.page import Score
 from collaparte.score.performed import perform
+from collaparte.score.practice import Hand, shorten_tuttis, take_hand
+from collaparte.score.practice import transpose as move_key
 from collaparte.score.sheet import Sheet
 
 READER = 5  # raised whenever the same file would give another page
@@ -36,6 +38,9 @@ def read_score(
     unfolding: str | None = None,
     marks: str | Path | None = None,
     choose: bool = True,
+    transpose: int = 0,
+    tutti_bars: int | None = None,
+    hand: Hand = "both",
     cache: bool = True,
     progress: Progress | None = None,
 ) -> Score:
@@ -45,6 +50,8 @@ def read_score(
     part, or every part of the first file of a pair; of several parts one must be chosen, unless ``choose`` is False,
     which leaves nobody solo. ``repeats`` False leaves every repeat out; ``unfolding`` ("A-A-B") spells the sections to
     play. ``marks`` is a marks file; left out, ``PIECE.marks.toml`` beside the score is used when it is there.
+    ``transpose`` moves everything by semitones, ``tutti_bars`` shortens long tuttis to so many bars of lead-in,
+    ``hand`` "right" or "left" leaves the solo part's other staff to the orchestra (``score.practice``).
     ``progress(share, what)`` is told how far the reading is, 0..1. ``cache`` False keeps and reads
     no parsed page.
 
@@ -71,8 +78,12 @@ def read_score(
         score, staves, first_parts = kept
     tell(1.0, "read")
     score = choose_solo(score, solo, first_parts if len(files) > 1 else 0, choose)
+    if hand != "both":
+        score = take_hand(score, hand, staves)
     found = Path(marks) if marks is not None else find_marks(files[0])
-    return apply_marks(score, read_marks(found), staves) if found is not None else score
+    score = apply_marks(score, read_marks(found), staves) if found is not None else score
+    score = move_key(score, transpose)
+    return score if tutti_bars is None else shorten_tuttis(score, tutti_bars)
 
 
 def choose_solo(score: Score, solo: Sequence[str] | str | None, of_pair: int, choose: bool = True) -> Score:

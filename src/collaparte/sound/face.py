@@ -33,6 +33,12 @@ class Sound:
     def all_notes_off(self) -> None:
         """Panic: what sounds is silent, what was committed but has not sounded never will."""
 
+    def set_level(self, part: str, level: float) -> None:
+        """``part`` sounds ``level`` times as loud as written from now on (``sound.balance``); returns at once."""
+
+    def tune(self, tuning_hz: float) -> None:
+        """The orchestra's A is ``tuning_hz`` from now on; returns at once."""
+
     def close(self) -> None:
         """Silence everything and give the device back. A second call does nothing."""
 

@@ -18,9 +18,12 @@ from typing import Any
 
 from collaparte.errors import DeviceError, MissingExtra
 from collaparte.events import Click
+from collaparte.sound.balance import USUAL_A_HZ, tuning_messages, volume_of
 from collaparte.sound.face import Sound, Sounding
 from collaparte.sound.seats import CLICK_LENGTH_S, CLICK_STRONG, CLICK_WEAK, PERCUSSION_CHANNEL, Seat
-from collaparte.sound.sender import BEAT, CLOSE, OFF, ON, PANIC, RECORD
+from collaparte.sound.sender import BEAT, BEND, CLOSE, CONTROL, OFF, ON, PANIC, RECORD
+from collaparte.sound.voices import CONTROL as CONTROL_CHANGE
+from collaparte.sound.voices import VOLUME
 
 HEARTBEAT_S = 0.2
 OPENS_WITHIN_S = 60.0  # a big soundfont on a slow disk
@@ -56,6 +59,8 @@ class LiveSound(Sound):
         self._origin_s, self._latency_s, self._notice = origin_s, latency_s, notice
         self._reports: deque[Sent] = deque(maxlen=REPORTS_KEPT)
         self._clicks = 0
+        self._levels: dict[str, float] = {}
+        self._tuning_hz = USUAL_A_HZ
         self._out = b""
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -114,6 +119,24 @@ class LiveSound(Sound):
 
     def all_notes_off(self) -> None:
         self._write(RECORD.pack(PANIC, 0.0, 0, 0, 0, 0, 0))
+
+    def set_level(self, part: str, level: float) -> None:
+        if part not in self._seats or self._levels.get(part, 1.0) == level:
+            return
+        self._levels[part] = level
+        player, seat = self._seats[part]
+        self._write(RECORD.pack(CONTROL, 0.0, 0, player, seat.channel, VOLUME, volume_of(level)))
+
+    def tune(self, tuning_hz: float) -> None:
+        if tuning_hz == self._tuning_hz:
+            return
+        self._tuning_hz = tuning_hz
+        records = []
+        for player, channel in sorted({(player, seat.channel) for player, seat in self._seats.values()}):
+            for status, first, second in tuning_messages(channel, tuning_hz):
+                kind = CONTROL if status & 0xF0 == CONTROL_CHANGE else BEND
+                records.append(RECORD.pack(kind, 0.0, 0, player, channel, first, second))
+        self._write(b"".join(records))
 
     def reports(self) -> list[Sent]:
         """What was sent since last asked."""

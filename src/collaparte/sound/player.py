@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from collaparte.errors import DeviceError, MissingExtra
 from collaparte.score.page import Part
+from collaparte.sound.balance import USUAL_A_HZ, tuning_messages
 from collaparte.sound.seats import allot_players
 from collaparte.sound.sf2 import PERCUSSION_BANK
 from collaparte.sound.soundfont import cut_for
@@ -24,7 +25,7 @@ from collaparte.sound.voices import BEND, CONTROL, NOTE_OFF, NOTE_ON, PROGRAM, R
 SAMPLE_RATE = 48000
 BLOCK_FRAMES = 256
 POLYPHONY = 128  # of each player of 16 channels
-PAN, VOLUME = 10, 7
+PAN = 10
 STAGE = (36, 92)  # the orchestra sits between these pans, 64 being the middle
 
 
@@ -45,6 +46,7 @@ class Player:
         *,
         sample_rate: int = SAMPLE_RATE,
         spread: bool = True,
+        tuning_hz: float = USUAL_A_HZ,
     ) -> None:
         try:
             import libsonare
@@ -72,6 +74,10 @@ class Player:
             if spread:
                 pan = round(STAGE[0] + (STAGE[1] - STAGE[0]) * (index + 0.5) / len(self.seats))
                 self.push(player, (CONTROL | seat.channel, PAN, pan), 0)
+        if tuning_hz != USUAL_A_HZ:
+            for player, channel in {(player, seat.channel) for player, seat in self.seats.values()}:
+                for message in tuning_messages(channel, tuning_hz):
+                    self.push(player, message, 0)
 
     def push(self, player: int, message: Raw, frame: int) -> None:
         """Let ``message`` take effect at ``frame``; at most one rendered block ahead, at once when that is past."""

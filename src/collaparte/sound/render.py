@@ -19,10 +19,11 @@ from collaparte.errors import DeviceError
 from collaparte.events import Click, OrchestraEvent, Pedal, SoloEvent
 from collaparte.score.page import Part
 from collaparte.sound.attack import Leads, leads_s
+from collaparte.sound.balance import USUAL_A_HZ, volume_of
 from collaparte.sound.face import Sounding
 from collaparte.sound.player import BLOCK_FRAMES, SAMPLE_RATE, Player
 from collaparte.sound.seats import CLICK_LENGTH_S, CLICK_STRONG, CLICK_WEAK, PERCUSSION_CHANNEL, Seat
-from collaparte.sound.voices import CONTROL, Voices
+from collaparte.sound.voices import CONTROL, VOLUME, Voices
 
 TAIL_S = 2.0
 MIDI = range(128)
@@ -34,6 +35,7 @@ PEAK = 0.89  # -1 dB
 TELL_BLOCKS = SAMPLE_RATE // BLOCK_FRAMES
 
 Progress = Callable[[float], None]
+Level = tuple[float, str, float]  # seconds, part, level
 Timed = tuple[float, int, int, Seat, OrchestraEvent | Pedal]  # seconds, order, player, seat, what
 
 
@@ -45,13 +47,17 @@ def render(
     sample_rate: int = SAMPLE_RATE,
     compensate: bool = True,
     spread: bool = True,
+    levels: Sequence[Level] = (),
+    tuning_hz: float = USUAL_A_HZ,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """The orchestra's sound, as loud as the synthesiser makes it. Notes that never end, end with the last event.
 
-    ``progress`` hears the share that is done, 0..1, about once a second of music.
+    ``levels`` are (seconds, part, level) from which on a part is louder or softer (``sound.balance``), ``tuning_hz``
+    is the A. ``progress`` hears the share that is done, 0..1, about once a second of music.
     """
-    return _render(list(events), (), parts, font, sample_rate, compensate, spread, progress)
+    turned = [(max(at_s, 0.0), Pedal(at_s, at_s, VOLUME, volume_of(level)), part) for at_s, part, level in levels]
+    return _render(list(events), turned, parts, font, sample_rate, compensate, spread, tuning_hz, progress)
 
 
 def render_solo(
@@ -61,31 +67,34 @@ def render_solo(
     *,
     sample_rate: int = SAMPLE_RATE,
     compensate: bool = True,
+    tuning_hz: float = USUAL_A_HZ,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """The soloist's playing with a General MIDI program, in the middle."""
     notes: list[Sounding] = []
-    pedals: list[Pedal] = []
+    pedals: list[tuple[float, Pedal, str]] = []
     for value in solo:
         if isinstance(value, Pedal):
-            pedals.append(value)
+            pedals.append((max(value.time_s, 0.0), value, "Soloist"))
         else:
             notes.append(OrchestraEvent(value.time_s, 0.0, "Soloist", value.on, value.pitch, value.velocity))
-    return _render(notes, pedals, [Part("Soloist", 1, program)], font, sample_rate, compensate, False, progress)
+    part = Part("Soloist", 1, program)
+    return _render(notes, pedals, [part], font, sample_rate, compensate, False, tuning_hz, progress)
 
 
 def _render(
     events: list[Sounding],
-    pedals: Sequence[Pedal],
+    pedals: Sequence[tuple[float, Pedal, str]],
     parts: Sequence[Part],
     font: Path | None,
     sample_rate: int,
     compensate: bool,
     spread: bool,
+    tuning_hz: float,
     progress: Progress | None,
 ) -> NDArray[np.float32]:
     leads: Leads = leads_s(parts, font) if compensate else {}
-    with Player(parts, font, sample_rate=sample_rate, spread=spread) as player:
+    with Player(parts, font, sample_rate=sample_rate, spread=spread, tuning_hz=tuning_hz) as player:
         timed = sorted(_timed(events, pedals, player, leads), key=lambda item: item[:2])
         last_s = timed[-1][0] if timed else 0.0
         if last_s > LONGEST_S:
@@ -122,7 +131,9 @@ def _render(
     return np.ascontiguousarray(audio, dtype=np.float32)
 
 
-def _timed(events: list[Sounding], pedals: Sequence[Pedal], player: Player, leads: Leads) -> Iterator[Timed]:
+def _timed(
+    events: list[Sounding], pedals: Sequence[tuple[float, Pedal, str]], player: Player, leads: Leads
+) -> Iterator[Timed]:
     clicks = Seat(PERCUSSION_CHANNEL, 0)
     count = 0
     begun: dict[tuple[str, int], float] = {}
@@ -142,9 +153,10 @@ def _timed(events: list[Sounding], pedals: Sequence[Pedal], player: Player, lead
         # At one time ends go before beginnings, but never before their own.
         order = 1 if event.on else 2 if begun.get((event.part, event.note)) == at_s else 0
         yield at_s, order, index, seat, event
-    for pedal in pedals:
-        index, seat = next(iter(player.seats.values()))
-        yield max(pedal.time_s, 0.0), 0, index, seat, pedal
+    for at_s, pedal, part in pedals:
+        if part in player.seats:
+            index, seat = player.seats[part]
+            yield at_s, 0, index, seat, pedal
 
 
 def loudness(audio: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> float:
@@ -165,11 +177,14 @@ def mix(
     *,
     solo_program: int | None = None,
     sample_rate: int = SAMPLE_RATE,
+    levels: Sequence[Level] = (),
+    tuning_hz: float = USUAL_A_HZ,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Soloist and orchestra together: the soloist SOLO_ABOVE_DB louder than all the others, a little to the left.
 
-    ``solo_program`` is by default that of the part marked solo. The loudest sample is PEAK.
+    ``solo_program`` is by default that of the part marked solo, ``levels`` and ``tuning_hz`` are as for ``render``.
+    The loudest sample is PEAK.
     """
     program = solo_program
     if program is None:
@@ -187,8 +202,12 @@ def mix(
         return tell if progress is not None else None
 
     with ThreadPoolExecutor(1) as beside:  # the synthesiser works outside the interpreter's lock
-        playing = beside.submit(render_solo, solo, program, font, sample_rate=sample_rate, progress=share(1))
-        orchestra = render(events, others, font, sample_rate=sample_rate, progress=share(0))
+        playing = beside.submit(
+            render_solo, solo, program, font, sample_rate=sample_rate, tuning_hz=tuning_hz, progress=share(1)
+        )
+        orchestra = render(
+            events, others, font, sample_rate=sample_rate, levels=levels, tuning_hz=tuning_hz, progress=share(0)
+        )
         alone = playing.result()
     level, solo_level = loudness(orchestra, sample_rate), loudness(alone, sample_rate)
     gain = 10 ** (SOLO_ABOVE_DB / 20) * level / solo_level if level > 0 and solo_level > 0 else 1.0

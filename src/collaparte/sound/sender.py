@@ -25,10 +25,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from collaparte.errors import CollaparteError
+from collaparte.sound.voices import BEND as PITCH_BEND
+from collaparte.sound.voices import CONTROL as CONTROL_CHANGE
 from collaparte.sound.voices import PROGRAM, Raw, Voices
 
 RECORD = struct.Struct("<Bdqiiii")  # kind, at_s, note, player, channel, pitch, velocity
-ON, OFF, PANIC, BEAT, CLOSE = range(5)
+ON, OFF, PANIC, BEAT, CLOSE, CONTROL, BEND = range(7)  # of the last two: pitch, velocity are the message's bytes
 FROZEN_AFTER_S = 0.8  # with the heartbeat of 0.2 s: silence within a second of the engine's last sign of life
 LOOK_EVERY_S = 0.5  # how often to ask whether the port is there,
 LOOK_GAP_S = 0.02  # but only when nothing is due for this long
@@ -116,6 +118,9 @@ class Sender:
                 if begin_s is not None and at_s <= begin_s:
                     at_s = begin_s + SHORTEST_S
                 self._push(at_s, 0, kind, note, player, channel, pitch, velocity)
+            elif kind in (CONTROL, BEND):  # at once: a balance or a tuning belongs to no note
+                message: Raw = ((CONTROL_CHANGE if kind == CONTROL else PITCH_BEND) | channel, pitch, velocity)
+                self._output.write([(*message, player) if player else message], time.monotonic())
             elif kind == PANIC:
                 self.silence()
             elif kind == CLOSE:

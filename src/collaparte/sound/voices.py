@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, BEND = 0x80, 0x90, 0xB0, 0xC0, 0xE0
+VOLUME = 7
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
 
 Raw = tuple[int, ...]  # the bytes of one MIDI message

@@ -78,7 +78,8 @@ def read_page(piece: Mapping[str, Any], *, choose: bool) -> Score:
     return read_score(
         piece["score"], piece.get("accompaniment"), piece.get("solo") or None,
         repeats=not piece.get("no_repeats", False), unfolding=piece.get("unfolding"), marks=piece.get("marks"),
-        choose=choose,
+        choose=choose, transpose=int(piece.get("transpose") or 0), tutti_bars=piece.get("tutti_bars"),
+        hand=piece.get("hand") or "both",
     )  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def engrave_piece(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
 
 def render_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Soloist and orchestra, or one of them, as a WAV file."""
+    from collaparte.sound.balance import USUAL_A_HZ, turned
     from collaparte.sound.render import mix, render, render_solo, write_wav
     from collaparte.sound.soundfont import find_soundfont
     from collaparte.takes import read_take
@@ -110,12 +112,17 @@ def render_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     orchestra: list[OrchestraEvent | Click] = [*take.orchestra, *take.clicks]
     solo: list[SoloEvent | Pedal] = [*take.solo, *take.pedals]
     font = find_soundfont()
+    settings = take.header.config.get("settings", {})
+    tuning_hz = float(settings.get("tuning_hz", USUAL_A_HZ))
+    levels = turned(take.commands, parts, dict(settings.get("balance", ())))
     if request["what"] == "orchestra":
-        audio = render(orchestra, [part for part in parts if not part.solo], font)
+        others = [part for part in parts if not part.solo]
+        audio = render(orchestra, others, font, levels=levels, tuning_hz=tuning_hz)
     elif request["what"] == "solo":
-        audio = render_solo(solo, next((part.program for part in parts if part.solo), 0), font)
+        program = next((part.program for part in parts if part.solo), 0)
+        audio = render_solo(solo, program, font, tuning_hz=tuning_hz)
     else:
-        audio = mix(orchestra, solo, parts, font)
+        audio = mix(orchestra, solo, parts, font, levels=levels, tuning_hz=tuning_hz)
     write_wav(request["out"], audio)
     return {"seconds": len(audio) / 48000 if len(audio) else 0.0}
 
