@@ -1,0 +1,110 @@
+"""Echo cancellation: our own playback, known sample by sample, is taken out of what the microphone hears.
+
+Conventions: audio is mono float32 at ``audio.RATE``. Sample n of ``reference`` was handed to the output at the moment
+at which sample n of ``microphone`` was (by its stamp) heard; it comes back ``delay_s`` later at the earliest. Output
+sample n belongs to microphone sample n: nothing is delayed, but only whole blocks of ``BLOCK`` samples are given out.
+
+The filter is a partitioned-block frequency-domain adaptive filter (Soo & Pang, Multidelay block frequency domain
+adaptive filter, IEEE ASSP 38, 1990), whose step is a Kalman gain for each bin and partition (Enzner & Vary,
+Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free telephones, Signal Processing 86, 2006;
+partitions: Kuech, Mabande & Enzner, ICASSP 2014). The gain weighs how uncertain the room is against how loud everything
+else is, so the soloist may play while it adapts: there is no detector of double talk to fail (compare Valin, On
+adjusting the learning rate in frequency domain echo cancellation with double-talk, IEEE ASLP 15, 2007).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.listen.audio import RATE
+
+BLOCK = 160  # samples
+LENGTH_S = 0.3  # of the room that is modelled
+REMEMBERS = 0.9999  # of the room from block to block: it changes by a fifth in a minute
+FADES_S = 0.08  # how fast rooms die away, as expected before anything is known
+LOUDEST = 1.0  # gain from loudspeaker to microphone, as expected before anything is known
+SURE = 0.01  # uncertainty of a measured response, share of its power
+SMOOTH = 0.9  # of the power of everything else, from block to block
+TIDY = 4  # partitions freed from wrapped-around samples with each block
+QUIETEST = 1e-9  # power per bin that counts as silence
+
+Array = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+
+
+class EchoCanceller:
+    """``clean(microphone, reference)``: what the microphone heard of everything but the reference."""
+
+    def __init__(self, *, length_s: float = LENGTH_S, delay_s: float = 0.0) -> None:
+        self._count = int(np.ceil(length_s * RATE / BLOCK))
+        self._delay = max(round(delay_s * RATE), 0)
+        self._room: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
+        fades = np.exp(-2.0 * np.arange(self._count) * BLOCK / RATE / FADES_S)
+        self._doubt: Array = np.tile((LOUDEST**2 * fades)[:, None], (1, BLOCK + 1)).astype(np.float32)
+        self._sent: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
+        self._last: Array = np.zeros(BLOCK, np.float32)
+        self._rest: Array = np.full(BLOCK + 1, QUIETEST, np.float32)
+        self._tidied = 0
+        self._waiting: Array = np.zeros(0, np.float32)
+        self._coming: Array = np.zeros(self._delay, np.float32)
+        self.echo: Array = np.zeros(0, np.float32)
+
+    def learn(self, response: Array, sure: float = SURE) -> None:
+        """Begin with this room (n,): what comes back of a unit impulse, from ``delay_s`` after it was sent."""
+        taps = np.zeros(self._count * BLOCK, np.float32)
+        taps[: min(len(response), len(taps))] = response[: len(taps)]
+        self._room = np.fft.rfft(taps.reshape(self._count, BLOCK), 2 * BLOCK, axis=1).astype(np.complex64)
+        power = np.abs(self._room) ** 2
+        self._doubt = (sure * np.maximum(power, power.mean(axis=1, keepdims=True)) + 1e-9).astype(np.float32)
+
+    def response(self) -> Array:
+        """The room (n,) as it is believed to be now, from ``delay_s`` on."""
+        taps = np.fft.irfft(self._room, axis=1)[:, :BLOCK]
+        return np.asarray(taps.reshape(-1), np.float32)
+
+    def clean(self, microphone: Array, reference: Array) -> Array:
+        """The blocks that are whole now, without the echo; ``echo`` holds what was taken out of them.
+
+        ``reference`` must be as long as ``microphone``; where nothing was sent it is zeros.
+        """
+        self._waiting = np.concatenate([self._waiting, microphone])
+        self._coming = np.concatenate([self._coming, reference])
+        whole = min(len(self._waiting), len(self._coming)) // BLOCK * BLOCK
+        cleaned, echoes = np.zeros(whole, np.float32), np.zeros(whole, np.float32)
+        for first in range(0, whole, BLOCK):
+            here = slice(first, first + BLOCK)
+            echoes[here] = self._block(self._waiting[here], self._coming[here])
+            cleaned[here] = self._waiting[here] - echoes[here]
+        self._waiting, self._coming = self._waiting[whole:], self._coming[whole:]
+        self.echo = echoes
+        return cleaned
+
+    def _block(self, microphone: Array, reference: Array) -> Array:
+        """The echo in one block; then the room is adapted to what was wrong about it."""
+        self._sent[1:] = self._sent[:-1].copy()
+        self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
+        self._last = reference
+        echo = np.fft.irfft((self._sent * self._room).sum(axis=0))[BLOCK:].astype(np.float32)
+        wrong = np.concatenate([np.zeros(BLOCK, np.float32), microphone - echo])
+        error = np.fft.rfft(wrong).astype(np.complex64)
+        self._rest = SMOOTH * self._rest + (1.0 - SMOOTH) * (error.real**2 + error.imag**2)
+        power = self._sent.real**2 + self._sent.imag**2
+        seen = power * self._doubt
+        # Overlap-save sees half of each window: hence the halves.
+        total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
+        self._room += self._doubt * np.conj(self._sent) * (error / total)
+        self._doubt *= 1.0 - 0.5 * seen / total
+        forgotten = np.float32(1.0 - REMEMBERS**2)
+        self._room *= np.float32(REMEMBERS)
+        self._doubt = (1.0 - forgotten) * self._doubt + forgotten * (self._room.real**2 + self._room.imag**2)
+        self._tidy()
+        return echo
+
+    def _tidy(self) -> None:
+        """A partition's response is ``BLOCK`` long; the rest of its window is kept empty, some at a time."""
+        which = (self._tidied + np.arange(TIDY)) % self._count
+        self._tidied = (self._tidied + TIDY) % self._count
+        taps = np.fft.irfft(self._room[which], axis=1)
+        taps[:, BLOCK:] = 0.0
+        self._room[which] = np.fft.rfft(taps, axis=1)
