@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,81 @@ def test_nonsense_over_the_web_socket_breaks_nothing(studio: Studio) -> None:
 def _until_closed(socket: Any) -> None:
     while True:
         socket.recv(timeout=5)
+
+
+# -- the audio socket --------------------------------------------------------------------------------------------------
+
+HELLO = '{"do": "hello", "page": "a", "rate": 48000, "channels": 1, "latency_s": 0.02}'
+
+
+@contextmanager
+def connect_audio(studio: Studio, hello: str = HELLO, **headers: str) -> Iterator[Any]:
+    client = pytest.importorskip("websockets.sync.client")
+    with client.connect(f"ws://{studio.host}/api/audio", additional_headers=headers, proxy=None) as socket:
+        socket.send(hello)
+        yield socket
+
+
+def _flood(socket: Any, message: bytes | str, count: int) -> None:
+    for _ in range(count):
+        socket.send(message)
+    _until_closed(socket)
+
+
+def test_the_audio_socket_is_guarded_as_the_other_is(studio: Studio, locked: Studio) -> None:
+    refused = pytest.importorskip("websockets.exceptions").InvalidStatus
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+        with pytest.raises(refused), connect_audio(studio, **headers):
+            pass
+    with pytest.raises(refused), connect_audio(locked):
+        pass
+    with connect_audio(studio, Origin=f"http://{studio.host}") as socket:
+        assert '"ping"' in socket.recv(timeout=5)
+
+
+@pytest.mark.parametrize(
+    "hello",
+    ['{"do": "pong"}', "[]", "{", "[" * 900, "x" * 2000, HELLO.replace("48000", "1e400"), HELLO.replace("1,", "9,")],
+)
+def test_a_page_that_says_no_proper_hello_gets_no_sound(studio: Studio, hello: str) -> None:
+    closed = pytest.importorskip("websockets.exceptions").ConnectionClosed
+    with connect_audio(studio, hello) as socket:
+        with pytest.raises(closed):
+            _until_closed(socket)
+        assert socket.close_code == 1008
+    assert studio.stage.booth.guest is None
+
+
+def _chunk(number: int, frames: int = 256) -> bytes:
+    from collaparte.studio.booth import HEADER
+
+    return HEADER.pack(0.0, number, frames, 1) + bytes(2 * frames)
+
+
+def test_a_flood_of_sound_is_cut_off_and_real_sound_is_not(studio: Studio) -> None:
+    closed = pytest.importorskip("websockets.exceptions").ConnectionClosed
+    with connect_audio(studio) as socket:
+        for number in range(2 * 48000 // 256):  # two seconds at once: a network that stalled
+            socket.send(_chunk(number))
+        socket.send('{"do": "pong", "id": 99, "now_ms": 1e9}')
+        assert '"ping"' in socket.recv(timeout=5)
+    with connect_audio(studio) as socket, pytest.raises(closed):
+        _flood(socket, _chunk(0), 60 * 48000 // 256)
+    with connect_audio(studio) as socket, pytest.raises(closed):
+        _flood(socket, '{"do": "pong", "id": 1, "now_ms": 0}', 2000)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 16, b"\xff" * 1040, _chunk(0)[:-1], _chunk(0) * 16])
+def test_what_is_no_sound_ends_the_connection(studio: Studio, data: bytes) -> None:
+    closed = pytest.importorskip("websockets.exceptions").ConnectionClosed
+    with connect_audio(studio) as socket:
+        socket.send(data)
+        with pytest.raises(closed):
+            _until_closed(socket)
+        assert socket.close_code in (1008, 1009)
+    assert studio.ask("/api/library")[0] == 200
+
+
+def test_only_presets_can_be_asked_for(studio: Studio) -> None:
+    for asked in ("", "0.200", "300.1", "../../x", ",".join(f"0.{n}" for n in range(100))):
+        assert studio.ask(f"/api/voices?presets={asked}")[0] == 400

@@ -12,7 +12,7 @@ export interface Piece {
 }
 export interface PageMap { pages: number; beats: [number, string[], string[]][]; bars: [number, string, string][] }
 export interface Engraving { pages: number; total: number | null; done: boolean; trouble: string | null; map?: PageMap }
-export interface Devices { midi_in: string[]; midi_out: string[]; audio_out: string[] }
+export interface Devices { midi_in: string[]; midi_out: string[]; audio_out: string[]; audio_in: string[]; soundfont: boolean }
 export interface TakeRow {
   name: string; piece: string; digest: string; soloist: string; started: string | null; duration_s: number;
   solo_notes: number; orchestra_notes: number;
@@ -33,7 +33,7 @@ export interface Position { beat: number; certainty: number; state: string; onse
 export interface Plan { from_s: number; from_beat: number; beat_period_s: number; hold_beat: number | null }
 export interface Outline { title: string; bars: [number, string, number, number][]; onsets: number[]; end_beat: number; tempi: [number, number][] }
 export interface Wanted {
-  soloist: string; input: string; midi_in: string | null; level: string; seed: number; output: string;
+  soloist: string; input: string; midi_in: string | null; mic?: string | null; page?: string | null; level: string; seed: number; output: string;
   midi_out: string | null; from_beat: number | null; tempo: number | null; count_in: number;
   loop: [number, number] | null; loop_speed: number; memory: boolean; speed: number;
 }

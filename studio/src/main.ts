@@ -1,6 +1,7 @@
 // The page: which view is shown, by the part of the address after #.
 
 import "./style.css";
+import { attend } from "./booth";
 import { fill, h, say } from "./dom";
 import { showLibrary } from "./library";
 import { showPiece } from "./piece";
@@ -64,5 +65,6 @@ window.addEventListener("hashchange", show);
 line.hear((value) => {
   if (value.kind === "notice") say(value.text);
 });
+attend();
 line.open();
 show();

@@ -1,6 +1,7 @@
 // One piece: what is in it, who plays the solo, and how to rehearse it.
 
 import { get, post, remove, upload, type Devices, type Piece } from "./api";
+import { booth, pageKey } from "./booth";
 import { fill, h, minutes, say, when } from "./dom";
 import { midiInputs } from "./webmidi";
 
@@ -60,10 +61,14 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
   const inputs: [string, string][] = [
     ["simulated", "A simulated soloist (to try it)"],
     ...devices.midi_in.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
+    ...(devices.audio_in.length ? [["mic", "The machine's microphone"] as [string, string]] : []),
+    ...devices.audio_in.map((name): [string, string] => [`mic:${name}`, `Microphone: ${name}`]),
+    ["browser", "The microphone of this browser"],
     ...web.map((name): [string, string] => [`web:${name}`, `MIDI of this browser: ${name}`]),
   ];
   const outputs: [string, string][] = [
     ...(devices.audio_out.length ? [["synth", "The built-in synthesiser"] as [string, string]] : []),
+    ...(devices.soundfont ? [["browser", "This browser"] as [string, string]] : []),
     ...devices.midi_out.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
     ["silent", "Silent: follow only"],
   ];
@@ -115,8 +120,9 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
   const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
   localStorage.setItem(KEPT, JSON.stringify({ input: text("input"), output: text("output"), level: text("level"), soloist: text("soloist") }));
   localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
+  if (input === "browser" || output === "browser") await booth.enter(input === "browser", output === "browser");
   await post("/api/rehearsal", {
-    piece: piece.id, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
+    piece: piece.id, page: pageKey(), mic: input === "mic" ? port : null, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
     seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
     loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,
   });

@@ -44,12 +44,13 @@ class LiveEar:
         self._taken = 0
         self._zeros: deque[float] = deque(maxlen=EARLIEST_OF)  # when sample 0 was, after each block
 
-    def take(self, stamp_s: float, block: NDArray[np.float32]) -> list[SoloEvent]:
-        """Hear ``block`` (n, channels), which arrived at ``stamp_s``."""
+    def take(self, stamp_s: float, block: NDArray[np.float32], heard_s: float | None = None) -> list[SoloEvent]:
+        """Hear ``block`` (n, channels), which arrived at ``stamp_s``; here, after a long way, at ``heard_s``."""
         self._taken += len(block)
         self._zeros.append(stamp_s - self._taken / self._rate)
         self._ear.origin_s = min(self._zeros) - self._latency_s
-        return self._ear.hear(self._resampler.push(self._mixdown.mix(self.health.take(block))), stamp_s)
+        mono = self._resampler.push(self._mixdown.mix(self.health.take(block)))
+        return self._ear.hear(mono, stamp_s if heard_s is None else heard_s)
 
     def skip(self) -> None:
         """The device was away: sample time begins anew with the next block."""

@@ -9,10 +9,12 @@
     GET  /api/library/ID/pages/LAYOUT/VIEW/N    one page, as SVG
     GET  /api/fonts/FAMILY/FACE                 the engraver's fonts
     GET  /api/devices                           MIDI ports, whether there is a synthesiser and a loudspeaker
+    GET  /api/voices?presets=0.40,0.68          soundfont presets (BANK.PROGRAM) for the page's own sampler
     GET, POST, DELETE /api/rehearsal            what goes on; begin; end
     GET  /api/takes, /api/takes/NAME            takes; one looked at
     GET  /api/takes/NAME/export/KIND            jsonl, csv, midi, wav (what=both, solo, orchestra)
     DELETE /api/takes/NAME                      delete and forget
+    web socket /api/audio                       the browser's microphone and loudspeaker (``booth``)
     web socket /api/stand                       the engine's values as they come; commands and Web MIDI back
 
 Errors are JSON: {"error": "what was wrong, where, and what to do next"}.
@@ -21,6 +23,7 @@ Errors are JSON: {"error": "what was wrong, where, and what to do next"}.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -46,10 +49,12 @@ try:
 except ImportError as error:
     raise MissingExtra("The studio needs its server: pip install 'collaparte[studio]'") from error
 
+from collaparte.studio.audio_socket import audio
 from collaparte.studio.socket import stand
 
 PAGE = Path(__file__).parent / "page"
 MOST_JSON_BYTES = 64_000
+MOST_PRESETS = 64
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -72,11 +77,13 @@ def make_app(stage: Stage, door: Door) -> Any:
             Route("/api/library/{id}/pages/{layout}/{view}/{number:int}", _svg),
             Route("/api/fonts/{family}/{face}", _font),
             Route("/api/devices", _devices),
+            Route("/api/voices", _voices),
             Route("/api/rehearsal", _rehearsal, methods=["GET", "POST", "DELETE"]),
             Route("/api/takes", _takes),
             Route("/api/takes/{name}", _take, methods=["GET", "DELETE"]),
             Route("/api/takes/{name}/export/{kind}", _export),
             WebSocketRoute("/api/stand", stand),
+            WebSocketRoute("/api/audio", audio),
             Mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False)),
         ],
         exception_handlers={CollaparteError: _say, HTTPException: _say_http},
@@ -230,6 +237,16 @@ async def _font(request: Request) -> Response:
 
 async def _devices(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(_stage(request).devices))
+
+
+async def _voices(request: Request) -> Response:
+    asked = request.query_params.get("presets", "")
+    found = re.findall(r"(\d{1,3})\.(\d{1,3})", asked, re.ASCII)
+    programs = [(int(bank), int(program)) for bank, program in found]
+    if not programs or len(programs) > MOST_PRESETS or any(bank > 128 or program > 127 for bank, program in programs):
+        raise HTTPException(400, f"Ask for 1 to {MOST_PRESETS} presets, as BANK.PROGRAM,BANK.PROGRAM.")
+    path = await run_in_threadpool(_stage(request).voices, programs)
+    return FileResponse(path, media_type="application/octet-stream", headers={"cache-control": "max-age=86400"})
 
 
 async def _rehearsal(request: Request) -> Response:

@@ -20,16 +20,20 @@ from collaparte.engine import Engine, Settings, perform
 from collaparte.errors import CollaparteError, DeviceError, PolicyError
 from collaparte.events import Command, Notice, OrchestraEvent, Position, SoloEvent, TakeHeader, TempoPlan, Value
 from collaparte.follow import DEFAULT_FOLLOWER, make_follower
-from collaparte.listen.midi import Keys, MidiInput, played_by
+from collaparte.listen.midi import Keys, played_by
 from collaparte.predict import PREDICTORS, make_predictor
 from collaparte.score import Score
 from collaparte.sound import Silent, Sound, Sounding
+from collaparte.studio.booth import Booth
+from collaparte.studio.ears import Relocate, open_ear
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.worker import read_page
 from collaparte.takes import Recollection, Shelf, TakeWriter, read_take
 
 MARGIN_S = 0.010  # between what the output needs and what the conductor may still rewrite
+INPUTS = ("simulated", "midi", "web", "mic", "browser")
+OUTPUTS = ("synth", "midi", "browser", "silent")
 STALE_S = 0.5  # a web page's key that took longer than this to arrive is not believed about its time
 PLAYER = {"start", "stop", "panic", "hold", "release", "tap", "next_entry", "previous_entry", "relocate", "vamp", "cut",
           "tempo", "lock"}  # fmt: skip
@@ -40,11 +44,13 @@ class Wanted:
     """What was asked for. ``speed`` above 1 is for practising the program: simulated soloist, silent, faster."""
 
     soloist: str = "me"
-    input: str = "simulated"  # simulated, midi, web
+    input: str = "simulated"  # simulated, midi, web (MIDI of the browser), mic, browser (its microphone)
     midi_in: str | None = None
+    mic: str | None = None
+    page: str | None = None  # the key of the page whose microphone and loudspeaker are meant
     level: str = "middle"
     seed: int = 1
-    output: str = "silent"  # synth, midi, silent
+    output: str = "silent"  # synth, midi, browser, silent
     midi_out: str | None = None
     from_beat: float | None = None
     from_bar: str | None = None  # as printed; 12@2 is its second time
@@ -64,8 +70,8 @@ class Wanted:
         for name, value, low, high in bounds:
             if value is not None and not low <= value <= high:
                 raise CollaparteError(f"{name} is {value:g}; it lies between {low:g} and {high:g}.")
-        if self.input not in ("simulated", "midi", "web") or self.output not in ("synth", "midi", "silent"):
-            raise CollaparteError("Choose an input (simulated, midi, web) and an output (synth, midi, silent).")
+        if self.input not in INPUTS or self.output not in OUTPUTS:
+            raise CollaparteError(f"Choose an input ({', '.join(INPUTS)}) and an output ({', '.join(OUTPUTS)}).")
         if self.speed != 1 and (self.input != "simulated" or self.output != "silent"):
             raise CollaparteError("Only a simulated soloist with a silent orchestra can play at another speed.")
         if self.loop is not None and not self.loop[0] < self.loop[1]:
@@ -76,7 +82,14 @@ class Rehearsal:
     """Begins at once; ``state`` goes from opening to ready, playing, held, and at last over or failed."""
 
     def __init__(
-        self, piece: str, config: Mapping[str, Any], files: Mapping[str, Any], wanted: Wanted, shelf: Shelf, feed: Feed
+        self,
+        piece: str,
+        config: Mapping[str, Any],
+        files: Mapping[str, Any],
+        wanted: Wanted,
+        shelf: Shelf,
+        feed: Feed,
+        booth: Booth | None = None,
     ) -> None:
         self.piece, self.wanted = piece, wanted
         self.state = "opening"
@@ -87,6 +100,8 @@ class Rehearsal:
         self.worst_late_s = 0.0
         self.locked = False
         self._config, self._files, self._shelf, self._feed = config, files, shelf, feed
+        self._booth = booth or Booth()
+        self._relocate: Relocate = lambda beat: None
         self._clock: PracticeClock | None = None
         self._sound: Sound | None = None
         self._keys = Keys()
@@ -195,7 +210,7 @@ class Rehearsal:
         memory = self._shelf.memory(wanted.soloist)
         recollection: Recollection | None = memory.recall(page) if wanted.memory else None
         with ExitStack() as stack:
-            sound = stack.enter_context(open_sound(page, wanted, self._say))
+            sound = stack.enter_context(open_sound(page, wanted, self._say, self._booth, self._ending.is_set))
             soloist, first_s = from_beat(page, wanted.from_beat, wanted.seed, wanted.level) if (
                 wanted.input == "simulated") else (None, None)  # fmt: skip
             settings = Settings(
@@ -217,8 +232,7 @@ class Rehearsal:
                 recollection.recalled if remembers and recollection is not None else None,
             )
             clock = PracticeClock(wanted.speed, soloist)
-            if wanted.input == "midi":
-                stack.enter_context(MidiInput(wanted.midi_in, clock.put, clock.now, notice=self._say))
+            self._relocate = open_ear(stack, wanted, page, clock.put, clock.now, self._booth, self._say)
             path = self._shelf.new_path(header)
             writer = stack.enter_context(TakeWriter(path, header, self._feed.put))
             self.playing_take = path.stem
@@ -270,6 +284,8 @@ class Rehearsal:
         elif command.name in ("release", "start", "tap", "relocate") and self.state in ("held", "ready"):
             clock.go_on()
             self._enter("playing")
+        if command.name == "relocate" and command.value is not None and not self.locked:
+            self._relocate(command.value)
         if command.name == "relocate" and command.value is not None and clock.simulated and not self.locked:
             soloist, _ = from_beat(page, command.value, self.wanted.seed, self.wanted.level)
             clock.replace_soloist(soloist)
@@ -347,7 +363,9 @@ def outline(page: Score) -> dict[str, Any]:
     }
 
 
-def open_sound(page: Score, wanted: Wanted, say: Callable[[str], None]) -> Sound:
+def open_sound(
+    page: Score, wanted: Wanted, say: Callable[[str], None], booth: Booth, ended: Callable[[], bool]
+) -> Sound:
     """The orchestra's instrument, on the machine's own clock. Raises DeviceError."""
     if wanted.output == "silent" or all(part.solo for part in page.parts):
         return Silent()
@@ -357,6 +375,10 @@ def open_sound(page: Score, wanted: Wanted, say: Callable[[str], None]) -> Sound
         from collaparte.sound.midi_port import MidiPort
 
         return MidiPort(page.parts, wanted.midi_out, origin_s=0.0, notice=say)
+    if wanted.output == "browser":
+        from collaparte.studio.browser_sound import BrowserSound
+
+        return BrowserSound(page.parts, booth, wanted.page, notice=say, ended=ended)
     from collaparte.sound.synth import SynthSound
 
     return SynthSound(page.parts, None, origin_s=0.0, notice=say)

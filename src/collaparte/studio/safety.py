@@ -50,7 +50,7 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), midi=(self), microphone=()"),
+    (b"permissions-policy", b"camera=(), geolocation=(), midi=(self), microphone=(self)"),
 )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from collaparte.errors import CollaparteError, ScoreError
 from collaparte.events import Click, OrchestraEvent
 from collaparte.sound.midi_file import write_midi
+from collaparte.studio.booth import Booth
 from collaparte.studio.feed import Feed
 from collaparte.studio.jobs import ENGRAVING, RENDERING, run_job
 from collaparte.studio.library import Entry, Library, with_files
@@ -31,6 +33,7 @@ class Stage:
         self.shelf = shelf or Shelf()
         self.library = Library(self.shelf)
         self.feed = Feed()
+        self.booth = Booth()
         self._rehearsal: Rehearsal | None = None
         self._lock = threading.Lock()
         self._engraving: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -47,7 +50,13 @@ class Stage:
             if self._rehearsal is not None and self._rehearsal.alive:
                 self._rehearsal.close()
             self._rehearsal = Rehearsal(
-                entry.id, self.library.config(entry), self.library.files(entry), wanted, self.shelf, self.feed
+                entry.id,
+                self.library.config(entry),
+                self.library.files(entry),
+                wanted,
+                self.shelf,
+                self.feed,
+                self.booth,
             )
 
     def end(self) -> None:
@@ -136,14 +145,29 @@ class Stage:
             run_job("render", request, RENDERING)
         return kept
 
+    def voices(self, programs: Sequence[tuple[int, int]]) -> Path:
+        """The presets that a page is to play, as a file of zones (``sound.zones``); made once, in another process."""
+        from collaparte.sound.soundfont import soundfont
+
+        font = soundfont()
+        stat = font.stat()
+        named = repr((str(font), stat.st_size, stat.st_mtime_ns, sorted(set(programs))))
+        path = self.shelf.folder / "studio" / "voices" / f"{sha256(named.encode()).hexdigest()[:16]}.zones"
+        if not path.exists():
+            run_job("voices", {"font": str(font), "programs": sorted(set(programs)), "out": str(path)}, RENDERING)
+        return path
+
     def devices(self) -> dict[str, Any]:
         """Ports and loudspeakers there are now, and what is missing."""
         from collaparte.sound.devices import checks, devices
+        from collaparte.sound.soundfont import find_soundfont
 
         found = devices()
         return {
             "midi_in": [device.name for device in found if device.kind == "MIDI in"],
             "midi_out": [device.name for device in found if device.kind == "MIDI out"],
+            "audio_in": [device.name for device in found if device.kind == "audio in"],
+            "soundfont": find_soundfont() is not None,
             "audio_out": [device.name for device in found if device.kind == "audio out"],
             "checks": [
                 {"name": check.name, "ok": check.ok, "detail": check.detail, "mend": check.mend} for check in checks()

@@ -127,6 +127,14 @@ def render_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     return {"seconds": len(audio) / 48000 if len(audio) else 0.0}
 
 
+def flatten_voices(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Presets of the machine's soundfont as zones, for the page's sampler."""
+    from collaparte.sound.zones import write_zones
+
+    write_zones(Path(request["font"]), [(bank, program) for bank, program in request["programs"]], Path(request["out"]))
+    return {}
+
+
 def sleep_and_grow(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Take ``bytes`` of memory and ``seconds`` of time: how the limits are tested on this very machine."""
     import time
@@ -140,6 +148,7 @@ JOBS: Mapping[str, Callable[[Mapping[str, Any], Tell], dict[str, Any]]] = {
     "describe": describe_piece,
     "engrave": engrave_piece,
     "render": render_take,
+    "voices": flatten_voices,
     "sleep": sleep_and_grow,
 }
 
