@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from studio_server import Studio, open_studio
+from tiny_scores import note, write
 
 from collaparte.cli import main
 from collaparte.errors import CollaparteError, ScoreError
@@ -26,7 +27,7 @@ from collaparte.listen.simulated import simulate_solo
 from collaparte.measure import Onsets
 from collaparte.pieces import piece_path
 from collaparte.score import GRACE, Score, read_score
-from collaparte.studio.engraving import clean, only_parts, sounding_pitches
+from collaparte.studio.engraving import clean, cue_part, engrave, only_parts, sounding_pitches
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.rehearsal import Wanted, in_beats
@@ -161,6 +162,43 @@ def test_a_note_after_a_grace_note_is_found_though_it_is_engraved_later(studio: 
     for grace in graces:
         here = score.solo[score.solo["beat"] == grace["beat"]]
         assert len(placed[round(float(grace["beat"]), 6)]) == len(here) > 1
+
+
+def test_a_part_that_does_not_fill_its_bars_is_found_bar_by_bar_when_it_is_seen_alone(tmp_path: Path) -> None:
+    pytest.importorskip("verovio")
+
+    def quarters(steps: str, octave: int) -> str:
+        return "".join(note(step, octave, 1, "<type>quarter</type>") for step in steps)
+
+    path = write(
+        tmp_path / "short.musicxml",
+        ("Violin", [quarters(steps, 5) for steps in ("CDEF", "GAB", "CDEF", "GA", "CDEF")]),
+        ("Piano", [quarters("CEGE", 4)] * 5),
+    )
+    score = read_score(path, None, "Violin")
+    found = engrave(score, {"score": str(path)}, "wide", "solo", tmp_path, lambda news: None)
+    placed = {beat: mine for beat, mine, _ in found["beats"]}
+    assert score.bars[4].beat == 16.0
+    assert all(placed[beat] for beat in score.solo_onsets.tolist())
+    assert [beat for beat, _, _ in found["bars"]] == [0.0, 4.0, 8.0, 12.0, 16.0]
+    spots = json.loads((tmp_path / "spots.json").read_text())
+    assert [number for _, number in spots["bars"]] == ["1", "2", "3", "4", "5"]
+    assert spots["notes"][placed[17.0][0]] == ["5", 1.0]
+
+
+def test_a_cue_staff_is_small_and_a_transposed_page_is_found_note_by_note(tmp_path: Path) -> None:
+    pytest.importorskip("verovio")
+    path = piece_path("washerwoman")
+    score = read_score(path, None, "Solo Violin", transpose=-3)
+    found = engrave(score, {"score": str(path), "transpose": -3}, "tall", "cue", tmp_path, lambda news: None)
+    placed = {beat: (mine, others) for beat, mine, others in found["beats"]}
+    assert all(placed[beat][0] for beat in score.solo_onsets.tolist())
+    assert any(others for _, others in placed.values())
+    assert cue_part(score) in {part.number for part in score.parts if not part.solo}
+    small = only_parts(path.read_bytes(), [1, 6], 6)
+    assert small is not None
+    assert small.count(b"<staff-size>60</staff-size>") == 1
+    assert small.count(b"<score-part ") == 2
 
 
 def test_the_engravers_fonts_are_served(studio: Studio) -> None:

@@ -1,8 +1,10 @@
 """The page as pictures, by Verovio: SVG pages, and where every beat and bar of the performance is on them.
 
-Verovio names notes itself where a file gives no names, so its notes are matched with ours by what they are: written
-onset (quarters), sounding pitch, and staff. A staff belongs to the part whose written notes it shares most of. The
-answer speaks in performed beats: a note that is repeated appears at each of its beats under the same name.
+Verovio names notes itself where a file gives no names, so its notes are matched with ours by what they are: bar and
+place in it (quarters), sounding pitch, and staff. A staff belongs to the part whose written notes it shares most of.
+The answer speaks in performed beats: a note that is repeated appears at each of its beats under the same name.
+
+Bars are matched first (``engraved_bars``).
 
 The SVG is cleaned before a browser sees it: known drawing elements and attributes only, no styles, no links outward.
 """
@@ -13,7 +15,7 @@ import importlib
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,23 @@ import numpy as np
 
 from collaparte.errors import MissingExtra, UnreadableScore
 from collaparte.score import Score
+from collaparte.studio.engraved_bars import GRID, Bars
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 # The size of a page in Verovio's units, a staff being 72 high: the smaller the page, the larger the music.
 PAGES = {
     ("wide", "solo"): (1560, 800), ("tall", "solo"): (1150, 1330),
+    ("wide", "cue"): (1700, 875), ("tall", "cue"): (1220, 1415),
     ("wide", "full"): (2100, 1080), ("tall", "full"): (1500, 1740),
 }  # fmt: skip
+CUE_PERCENT = 60  # the size of a cue staff
 MEI = "{http://www.music-encoding.org/ns/mei}"
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 ALTERED = {"s": 1, "f": -1, "ss": 2, "x": 2, "ff": -2, "ts": 3, "xs": 3, "sx": 3, "tf": -3, "su": 1, "sd": 1, "fu": -1,
            "fd": -1, "nf": -1, "ns": 1}  # fmt: skip
 STAFF, MARGINS = 190, 150  # the height a staff takes with what is around it, and a page besides its staves
-GRID = 960  # of a quarter
 
 _ELEMENTS = {
     "svg", "g", "path", "use", "symbol", "defs", "rect", "polygon", "polyline", "line", "ellipse", "circle", "text",
@@ -54,9 +58,11 @@ Tell = Callable[[Mapping[str, Any]], None]
 def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, folder: Path, tell: Tell) -> dict[str, Any]:
     """Write ``folder/1.svg`` and so on; ``tell`` hears ``{"page": n, "pages": total}`` after each.
 
-    ``view`` is "solo" (the soloist's staves alone, where the file allows it) or "full". The answer is also written as
-    ``map.json``: ``beats`` [[performed beat, [names of the soloist's notes], [names of the others]]], ``bars``
-    [[performed beat, name of the bar, number]].
+    ``view`` is "solo" (the soloist's staves alone, where the file allows it), "cue" (with one part of the orchestra,
+    small) or "full". The answer is also written as ``map.json``: ``beats`` [[performed beat, [names of the soloist's
+    notes], [names of the others]]], ``bars`` [[performed beat, name of the bar, number]], ``left`` names of the
+    soloist's notes on the lower of two staves. ``spots.json`` says for marks where every bar and note stands on the
+    paper, played or cut: ``bars`` [[name, number]], ``notes`` {name: [number, quarters from the start of the bar]}.
     """
     toolkit = _toolkit()
     width, height = PAGES[layout, view]
@@ -65,6 +71,7 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
             "pageWidth": width, "pageHeight": height, "pageMarginTop": 60, "pageMarginBottom": 40,
             "pageMarginLeft": 50, "pageMarginRight": 50, "breaks": "auto", "footer": "none", "header": "none",
             "svgViewBox": True, "mnumInterval": 1, "lyricSize": 4.0, "expandNever": True, "xmlIdSeed": 1,
+            "transpose": str(piece["transpose"]) if piece.get("transpose") else "",
         }
     )  # fmt: skip
     _load(toolkit, score, piece, view)
@@ -78,7 +85,9 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
         staves |= found
         (folder / f"{page}.svg").write_text(svg, encoding="utf-8")
         tell({"page": page, "pages": pages})
-    answer = {"pages": pages, **_places(toolkit, score, staves)}
+    places, spots = _places(toolkit, score, staves)
+    answer = {"pages": pages, **places}
+    (folder / "spots.json").write_text(json.dumps(spots), encoding="utf-8")
     (folder / "map.json").write_text(json.dumps(answer), encoding="utf-8")
     return answer
 
@@ -113,8 +122,10 @@ def _load(toolkit: Any, score: Score, piece: Mapping[str, Any], view: str) -> No
         from collaparte.score.musicxml import unzip
 
         data = unzip(data, path.name)
-    if view == "solo":
-        data = only_parts(data, [part.number for part in score.parts if part.solo]) or data
+    if view in ("solo", "cue"):
+        own = [part.number for part in score.parts if part.solo]
+        small = cue_part(score) if view == "cue" else None
+        data = only_parts(data, own if small is None else [*own, small], small) or data
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     except UnicodeDecodeError:
@@ -123,8 +134,27 @@ def _load(toolkit: Any, score: Score, piece: Mapping[str, Any], view: str) -> No
         raise UnreadableScore(f"{path.name} cannot be engraved, though it can be played.")
 
 
-def only_parts(data: bytes, numbers: Iterable[int]) -> bytes | None:
-    """A part-wise MusicXML with the parts of these ``numbers`` (from 1) alone; None for any other file."""
+def cue_part(score: Score) -> int | None:
+    """The number of the part to watch: who plays most while the soloist rests, else most of all; None: nobody."""
+    rows = score.orchestra
+    if not len(rows):
+        return None
+    resting = np.zeros(len(rows), bool)
+    for start, stop in score.solo_rests:
+        resting |= (rows["beat"] >= start) & (rows["beat"] < stop)
+    best: tuple[int, int, float, int] | None = None
+    for index, part in enumerate(score.parts):
+        mine = rows["part"] == index
+        if part.solo or part.percussion or not mine.any():
+            continue
+        rated = (int((mine & resting).sum()), int(mine.sum()), float(rows["pitch"][mine].mean()), part.number)
+        best = rated if best is None or rated > best else best
+    return best[3] if best is not None else None
+
+
+def only_parts(data: bytes, numbers: Iterable[int], small: int | None = None) -> bytes | None:
+    """A part-wise MusicXML with the parts of these ``numbers`` (from 1) alone, ``small`` in cue size; None for any
+    other file, and where there is nothing to leave out or make small."""
     if b"<score-partwise" not in data[:20_000]:
         return None
     try:
@@ -137,7 +167,7 @@ def only_parts(data: bytes, numbers: Iterable[int]) -> bytes | None:
     wanted = set(numbers)
     names = [item.get("id") for item in listed.findall("score-part")]
     dropped = {name for number, name in enumerate(names, start=1) if number not in wanted}
-    if not dropped or len(dropped) == len(names):
+    if len(dropped) == len(names) or (not dropped and small is None):
         return None
     for item in list(listed):
         if item.tag == "part-group" or item.get("id") in dropped:
@@ -145,8 +175,26 @@ def only_parts(data: bytes, numbers: Iterable[int]) -> bytes | None:
     for part in root.findall("part"):
         if part.get("id") in dropped:
             root.remove(part)
+        elif small is not None and part.get("id") == names[small - 1]:
+            _make_small(part)
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text
+
+
+def _make_small(part: ElementTree.Element) -> None:
+    """Say that the staves of a MusicXML part are in cue size."""
+    attributes = part.find("measure/attributes")
+    if attributes is None:
+        return
+    staves = int(attributes.findtext("staves", "1"))
+    before = [child.tag for child in attributes]
+    place = next(
+        (before.index(tag) for tag in ("transpose", "directive", "measure-style") if tag in before), len(before)
+    )
+    for staff in range(staves, 0, -1):
+        details = ElementTree.Element("staff-details", {"number": str(staff)} if staves > 1 else {})
+        ElementTree.SubElement(details, "staff-size").text = str(CUE_PERCENT)
+        attributes.insert(place, details)
 
 
 def clean(svg: str) -> tuple[str, dict[str, int]]:
@@ -180,28 +228,35 @@ def _clean(element: ElementTree.Element, staff: int, staves: dict[str, int]) -> 
         _clean(child, here, staves)
 
 
-def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, Any]:
-    """Names of notes and bars at each performed beat."""
+def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Names of notes and bars at each performed beat; and where each stands on the paper."""
     entries = toolkit.renderToTimemap({"includeMeasures": True, "includeRests": False})
     entries = entries if isinstance(entries, list) else json.loads(entries)
-    pitches = sounding_pitches(toolkit.getMEI(), staves)
+    mei = toolkit.getMEI()
+    pitches, numbers = sounding_pitches(mei, staves), bar_numbers(mei)
     engraved: dict[tuple[int, int], list[str]] = {}  # written onset and pitch -> names
-    bars: dict[int, str] = {}
+    paper: list[tuple[str, str, int]] = []
+    spots: dict[str, tuple[str, float]] = {}
     for entry in entries:
         onset = round(float(entry["qstamp"]) * GRID)
         if "measureOn" in entry:
-            bars.setdefault(onset, str(entry["measureOn"]))
+            name = str(entry["measureOn"])
+            paper.append((name, numbers.get(name, ""), onset))
         for name in entry.get("on", ()):
             if name in pitches:
                 engraved.setdefault((onset, pitches[name]), []).append(str(name))
-    parts = _part_of_staff(score, engraved, staves)
+            if paper:
+                spots[str(name)] = (paper[-1][1], round((onset - paper[-1][2]) / GRID, 4))
+    bars = Bars(score, paper)
+    rows = [(row, bars.onset_of(float(row["beat"]), float(row["written_beat"]))) for row in score.notes]
+    parts = _part_of_staff(score, rows, engraved, staves)
     near: dict[int, list[tuple[int, list[str]]]] = {}  # pitch -> (onset, names)
     for (onset, pitch), names in engraved.items():
         near.setdefault(pitch, []).append((onset, names))
 
-    def names_of(row: Any) -> list[str]:
+    def names_of(row: Any, at: int) -> list[str]:
         """A note after a grace note is engraved a little later than it is written: the nearest one is meant."""
-        at, part = round(float(row["written_beat"]) * GRID), int(row["part"])
+        part = int(row["part"])
         found = engraved.get((at, int(row["pitch"])), [])
         mine = [name for name in found if parts.get(staves.get(name, 0)) == part]
         for onset, names in sorted(near.get(int(row["pitch"]), ()), key=lambda item: abs(item[0] - at)):
@@ -211,15 +266,29 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> dict[str, 
         return mine
 
     beats: dict[float, tuple[list[str], list[str]]] = {}
-    for row in score.notes:
+    for row, at in rows:
         solo = score.parts[int(row["part"])].solo
         mine, others = beats.setdefault(round(float(row["beat"]), 6), ([], []))
-        (mine if solo else others).extend(names_of(row))
-    return {
+        (mine if solo else others).extend(names_of(row, at))
+    own = {name for mine, _ in beats.values() for name in mine}
+    hands = sorted({staves.get(name, 0) for name in own})
+    places = {
         "beats": [[beat, sorted(set(mine)), sorted(set(others))] for beat, (mine, others) in sorted(beats.items())],
-        "bars": _bars(score, bars),
+        "bars": [
+            [bar.beat, paper[place][0], bar.number]
+            for bar, place in zip(score.bars, bars.drawn, strict=True)
+            if place is not None
+        ],
+        "left": sorted(name for name in own if staves.get(name, 0) == hands[-1]) if len(hands) == 2 else [],
         "end_beat": score.end_beat,
     }
+    return places, {"bars": [[name, number] for name, number, _ in paper], "notes": spots}
+
+
+def bar_numbers(mei: str) -> dict[str, str]:
+    """The printed number of every bar of an MEI document, by name."""
+    root = ElementTree.fromstring(mei)
+    return {bar.get(XML_ID, ""): bar.get("n", "") for bar in root.iter(f"{MEI}measure")}
 
 
 def sounding_pitches(mei: str, staves: Mapping[str, int]) -> dict[str, int]:
@@ -246,16 +315,15 @@ def sounding_pitches(mei: str, staves: Mapping[str, int]) -> dict[str, int]:
 
 
 def _part_of_staff(
-    score: Score, engraved: Mapping[tuple[int, int], list[str]], staves: Mapping[str, int]
+    score: Score,
+    rows: Sequence[tuple[Any, int]],
+    engraved: Mapping[tuple[int, int], list[str]],
+    staves: Mapping[str, int],
 ) -> dict[int, int]:
     """Staff (from 1) -> index of its part. Of parts that fit equally well, the first one not above the last staff's."""
-    written = {
-        index: {
-            (round(float(row["written_beat"]) * GRID), int(row["pitch"]))
-            for row in score.notes[score.notes["part"] == index]
-        }
-        for index in range(len(score.parts))
-    }
+    written: list[set[tuple[int, int]]] = [set() for _ in score.parts]
+    for row, at in rows:
+        written[int(row["part"])].add((at, int(row["pitch"])))
     on_staff: dict[int, set[tuple[int, int]]] = {}
     for key, names in engraved.items():
         for name in names:
@@ -263,29 +331,11 @@ def _part_of_staff(
     found: dict[int, int] = {}
     last = 0
     for staff in sorted(on_staff):
-        shares = [len(on_staff[staff] & written[index]) / len(on_staff[staff]) for index in range(len(score.parts))]
+        shares = [len(on_staff[staff] & own) / len(on_staff[staff]) for own in written]
         best = max(shares)
         if best == 0:
             continue
         fitting = [index for index, share in enumerate(shares) if share >= best - 0.02]
         last = next((index for index in fitting if index >= last), fitting[0])
         found[staff] = last
-    return found
-
-
-def _bars(score: Score, engraved: Mapping[int, str]) -> list[list[Any]]:
-    """[performed beat, name of the engraved bar, number] of every performed bar that is found on the page."""
-    beats, written = score.notes["beat"], score.notes["written_beat"]
-    onsets = np.array(sorted(engraved), dtype=np.int64)
-    found: list[list[Any]] = []
-    expected = 0.0
-    for bar in score.bars:
-        first = int(np.searchsorted(beats, bar.beat - 1e-6))
-        inside = first < len(beats) and beats[first] < bar.beat + bar.duration_beats - 1e-6
-        start = float(written[first] - (beats[first] - bar.beat)) if inside else expected
-        expected = start + bar.duration_beats
-        if len(onsets):
-            nearest = int(onsets[np.argmin(np.abs(onsets - round(start * GRID)))])
-            if abs(nearest - start * GRID) <= GRID / 8:
-                found.append([bar.beat, engraved[nearest], bar.number])
     return found
