@@ -227,6 +227,39 @@ def test_a_page_that_was_reloaded_goes_on_where_the_last_one_broke_off(score: Sc
     assert microphone.lost_frames == pytest.approx(0.5 * RATE - FRAMES, abs=RATE * 0.005)
 
 
+def test_what_the_page_itself_plays_is_taken_out_of_what_it_hears(
+    score: Score, sound: tuple[np.ndarray, list[SoloEvent]]
+) -> None:
+    audio, _ = sound
+    rng = np.random.default_rng(2)
+    played = np.repeat(rng.normal(0, 0.1, len(audio) // 4 + 1), 4)[: len(audio)]  # an orchestra nobody could follow
+    room = np.zeros(3000)
+    room[[2400, 2650, 2999]] = (0.4, -0.2, 0.1)
+    echo = np.convolve(played, room)[: len(audio)]
+    zero_s = time.monotonic()
+    found: dict[bool, list[float]] = {}
+    for knows in (False, True):
+        page = Page(channels=2)
+        microphone = BrowserMicrophone(score, lambda event: None, lambda: time.monotonic() - zero_s, Booth())
+        microphone.close()
+        microphone.relocate(float(score.solo_onsets[0]))
+        both = np.stack([audio + echo, played if knows else np.zeros_like(played)], axis=1).astype(np.float32)
+        events: list[SoloEvent] = []
+        for number in range(len(audio) // FRAMES):
+            chunk = Chunk(number, page.ms(zero_s + (number + 1) * FRAMES / RATE), both[number * FRAMES :][:FRAMES])
+            events += microphone.take((number + 1) * FRAMES / RATE, page.guest, chunk)
+        found[knows] = [event.time_s for event in events if event.on]
+    alone, _ = heard_through(score, audio)
+    onsets = np.array([event.time_s for event in alone if event.on])
+
+    def share(times: list[float]) -> float:
+        near = [onset for onset in onsets if times and np.abs(np.array(times) - onset).min() < 0.05]
+        return len(near) / len(onsets)
+
+    assert share(found[True]) > 0.75
+    assert share(found[True]) > share(found[False]) + 0.2
+
+
 # -- the loudspeaker ---------------------------------------------------------------------------------------------------
 
 

@@ -226,3 +226,67 @@ def test_the_orchestra_sounds_in_the_browser_and_stops_when_it_must(studio: Stud
     assert heard_s is not None
     assert -leads_s - 0.02 < heard_s - first_s < 0.2
     assert not wrong
+
+
+LOOP = """() => {
+    // What is played comes back to the microphone 60 ms later and softer, as through a room.
+    const connect = AudioNode.prototype.connect;
+    let air = null;
+    AudioNode.prototype.connect = function (target, ...more) {
+        if (target instanceof AudioDestinationNode) {
+            air = this.context.createMediaStreamDestination();
+            const late = new DelayNode(this.context, { delayTime: 0.06 });
+            connect.call(connect.call(connect.call(this, late), new GainNode(this.context, { gain: 0.3 })), air);
+            looped.forEach((give) => give(air.stream));
+        }
+        return connect.call(this, target, ...more);
+    };
+    const looped = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        window.asked = wanted.audio;
+        const context = new AudioContext();
+        const out = context.createMediaStreamDestination();
+        looped.push((stream) => context.createMediaStreamSource(stream).connect(out));
+        return out.stream;
+    };
+}"""
+
+
+def test_latency_is_measured_step_by_step_through_a_loop(studio: Studio, silence: Path) -> None:
+    with playwright_api.sync_playwright() as driver:
+        browser, page, wrong = open_page(driver, studio, silence)
+        page.evaluate(f"({LOOP})()")
+        page.evaluate("location.hash = '#/settings'")
+        page.locator("#measure").click()
+        assert "Step 1 of 4" in page.locator(".walk").inner_text()
+        page.keyboard.press("Enter")  # every step can be taken by keyboard: its button has the focus
+        page.get_by_text("Step 2 of 4").wait_for()
+        page.keyboard.press("Enter")
+        page.get_by_text("Step 3 of 4").wait_for()
+        page.get_by_role("button", name="It moves").click()
+        page.get_by_role("button", name="Play them").click()
+        page.locator("#roundtrip").wait_for()
+        round_trip_ms = float(page.locator("#roundtrip").get_attribute("data-ms"))
+        assert page.evaluate("window.asked") == {
+            "echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}  # fmt: skip
+        page.locator("#measured li").wait_for()
+        page.locator("#choose-theme").select_option("dark")
+        page.locator("#choose-size").select_option("large")
+        page.locator("#newprofile").fill("Anna")
+        page.keyboard.press("Enter")
+        page.get_by_label("Anna", exact=False).first.check()
+        page.wait_for_function("() => document.querySelector('.profiles li.chosen strong').textContent === 'Anna'")
+        page.wait_for_timeout(300)
+        page.reload()
+        page.get_by_text("nothing remembered yet").first.wait_for()
+        assert page.evaluate("({...document.documentElement.dataset})") == {"theme": "dark", "size": "large"}
+        page.on("dialog", lambda dialog: dialog.accept("Anna B." if dialog.type == "prompt" else ""))
+        page.get_by_label("Rename Anna").click()
+        page.get_by_label("Delete Anna B.").click()
+        page.get_by_text("Anna B. is deleted").wait_for()
+        browser.close()
+    assert not wrong
+    assert 60 < round_trip_ms < 400
+    kept = studio.json("/api/settings")
+    assert kept["calibrations"][0]["round_trip_s"] == pytest.approx(round_trip_ms / 1000, abs=1e-4)
+    assert [profile["id"] for profile in kept["profiles"]] == ["me"]

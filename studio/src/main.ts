@@ -1,11 +1,13 @@
 // The page: which view is shown, by the part of the address after #.
 
 import "./style.css";
+import { dressAtOnce, turnTheme } from "./appearance";
 import { attend } from "./booth";
 import { fill, h, say } from "./dom";
 import { showLibrary } from "./library";
 import { showPiece } from "./piece";
 import { showReview, showTakes } from "./review";
+import { showSettings } from "./settings";
 import { line } from "./socket";
 import { showStand } from "./stand";
 
@@ -21,6 +23,7 @@ function viewOf(hash: string): { view: View; here: string } {
   if (name === "piece") return { view: showPiece(more), here: "library" };
   if (name === "stand") return { view: showStand(), here: "stand" };
   if (name === "takes") return { view: showTakes(), here: "takes" };
+  if (name === "settings") return { view: showSettings(), here: "settings" };
   if (name === "take") return { view: showReview(more), here: "takes" };
   return { view: showLibrary(), here: "library" };
 }
@@ -43,8 +46,9 @@ function show(): void {
         link("#/", "library", "Library"),
         link("#/stand", "stand", "Stand"),
         link("#/takes", "takes", "Takes"),
+        link("#/settings", "settings", "Settings"),
       ),
-      h("button", { class: "quiet", id: "theme", title: "Light or dark", "aria-label": "Light or dark", onclick: theme }, "◐"),
+      h("button", { class: "quiet", id: "theme", title: "Light or dark", "aria-label": "Light or dark", onclick: turnTheme }, "◐"),
     ),
     main,
   );
@@ -53,14 +57,7 @@ function show(): void {
   window.scrollTo(0, 0);
 }
 
-function theme(): void {
-  const dark = document.documentElement.dataset.theme === "dark";
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", dark ? "light" : "dark");
-}
-
-document.documentElement.dataset.theme =
-  localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+dressAtOnce();
 window.addEventListener("hashchange", show);
 line.hear((value) => {
   if (value.kind === "notice") say(value.text);

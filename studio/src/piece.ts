@@ -3,7 +3,7 @@
 import { get, post, remove, upload, type Devices, type Piece } from "./api";
 import { booth, pageKey } from "./booth";
 import { fill, h, minutes, say, when } from "./dom";
-import { midiInputs } from "./webmidi";
+import { inputs, outputs, settings } from "./settings";
 
 const KEPT = "rehearsal";
 
@@ -57,21 +57,7 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
         h("span", {}, part.name), h("small", {}, `${part.notes} notes`)),
     ),
   );
-  const web = await midiInputs();
-  const inputs: [string, string][] = [
-    ["simulated", "A simulated soloist (to try it)"],
-    ...devices.midi_in.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
-    ...(devices.audio_in.length ? [["mic", "The machine's microphone"] as [string, string]] : []),
-    ...devices.audio_in.map((name): [string, string] => [`mic:${name}`, `Microphone: ${name}`]),
-    ["browser", "The microphone of this browser"],
-    ...web.map((name): [string, string] => [`web:${name}`, `MIDI of this browser: ${name}`]),
-  ];
-  const outputs: [string, string][] = [
-    ...(devices.audio_out.length ? [["synth", "The built-in synthesiser"] as [string, string]] : []),
-    ...(devices.soundfont ? [["browser", "This browser"] as [string, string]] : []),
-    ...devices.midi_out.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
-    ["silent", "Silent: follow only"],
-  ];
+  const { preferences, profiles } = await settings();
   const select = (name: string, label: string, options: [string, string][], value: string | undefined): HTMLElement =>
     h("label", { class: "field" }, h("span", {}, label),
       h("select", { name }, ...options.map(([key, words]) => h("option", { value: key, selected: key === value }, words))));
@@ -82,10 +68,10 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
     { class: "rehearse", "aria-label": "Rehearse" },
     solo,
     h("div", { class: "fields" },
-      select("input", "The soloist", inputs, before.input),
+      select("input", "The soloist", await inputs(devices), preferences.input || before.input),
       select("level", "plays", [["low", "soberly"], ["middle", "freely"], ["high", "very freely"], ["amateur 1", "with slips"], ["amateur 2", "with more slips"]], before.level ?? "middle"),
-      select("output", "The orchestra", outputs, before.output),
-      field("soloist", "Remember me as", { type: "text", maxlength: 60 }, before.soloist ?? "me")),
+      select("output", "The orchestra", outputs(devices), preferences.output || before.output),
+      select("soloist", "Remember me as", profiles.map(({ id, name }): [string, string] => [id, name]), preferences.profile)),
     h("details", { class: "how", open: wanted.size > 0 }, h("summary", {}, "From a bar, tempo, count-in, loop"),
       h("div", { class: "fields" },
         field("from_bar", "From bar", { type: "text", inputmode: "numeric", placeholder: "the beginning" }),
@@ -118,10 +104,13 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
   if (!numbers.length) throw new Error("Choose the part you play.");
   if (numbers.join() !== piece.solo.join()) await post(`/api/library/${piece.id}`, { solo: numbers });
   const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
-  localStorage.setItem(KEPT, JSON.stringify({ input: text("input"), output: text("output"), level: text("level"), soloist: text("soloist") }));
+  localStorage.setItem(KEPT, JSON.stringify({ input: text("input"), output: text("output"), level: text("level") }));
+  post("/api/settings", { input: text("input"), output: text("output"), profile: text("soloist") || "me" }).catch(() => undefined);
   localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
   if (input === "browser" || output === "browser") await booth.enter(input === "browser", output === "browser");
+  const { preferences } = await settings();
   await post("/api/rehearsal", {
+    predictor: preferences.predictor || null,
     piece: piece.id, page: pageKey(), mic: input === "mic" ? port : null, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
     seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
     loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,

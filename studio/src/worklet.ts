@@ -1,7 +1,8 @@
 // In the audio thread: a sampler for the orchestra, and the microphone beside it, sample by sample in one clock.
 //
 // Messages in:  {font, presets, seats}  what to play with (see sound/zones.py); {notes: [[on, note, seat, pitch,
-// velocity, frame]]}, each at its frame; {silence}; {capture: channels}. Messages out: {frame, number, data}, chunks of
+// velocity, frame]]}, each at its frame; {silence}; {capture: channels}; {measure}, samples to be played and the
+// microphone recorded from the very same frame on. Messages out: {frame, number, data}, chunks of
 // int16: the microphone's frames, then (with two channels) what was played in the very same frames.
 
 interface Zone {
@@ -145,6 +146,8 @@ class Booth extends AudioWorkletProcessor {
   private chunk = new Int16Array(0);
   private filled = 0;
   private number = 0;
+  private signal = new Float32Array(0); // what is played to measure the room
+  private played = 0;
 
   constructor() {
     super();
@@ -162,6 +165,9 @@ class Booth extends AudioWorkletProcessor {
     } else if (said.silence) {
       this.waiting = [];
       for (const voice of this.voices) voice.cut();
+    } else if (said.measure) {
+      this.signal = new Float32Array(said.measure as ArrayBuffer);
+      [this.played, this.channels, this.chunk, this.filled, this.number] = [0, 1, new Int16Array(CHUNK), 0, 0];
     } else if (said.capture !== undefined) {
       this.channels = said.capture as number;
       this.chunk = new Int16Array(this.channels * CHUNK);
@@ -195,6 +201,11 @@ class Booth extends AudioWorkletProcessor {
       const to = Math.min(left.length, Math.max(Math.ceil(next) - currentFrame, from + 1));
       for (const voice of this.voices) if (!voice.done) voice.render(left, right, from, to);
       from = to;
+    }
+    for (let at = 0; at < left.length && this.played < this.signal.length; at++, this.played++) {
+      const value = this.signal[this.played] as number;
+      left[at] = (left[at] as number) + value;
+      if (right !== left) right[at] = (right[at] as number) + value;
     }
     this.voices = this.voices.filter((voice) => !voice.done);
     if (this.channels) this.capture(inputs[0]?.[0], left, right);

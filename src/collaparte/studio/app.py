@@ -14,6 +14,7 @@
     GET  /api/takes, /api/takes/NAME            takes; one looked at
     GET  /api/takes/NAME/export/KIND            jsonl, csv, midi, wav (what=both, solo, orchestra)
     DELETE /api/takes/NAME                      delete and forget
+    /api/settings, profiles, calibration, meter  see ``settings_api``
     web socket /api/audio                       the browser's microphone and loudspeaker (``booth``)
     web socket /api/stand                       the engine's values as they come; commands and Web MIDI back
 
@@ -50,6 +51,7 @@ except ImportError as error:
     raise MissingExtra("The studio needs its server: pip install 'collaparte[studio]'") from error
 
 from collaparte.studio.audio_socket import audio
+from collaparte.studio.settings_api import Settings
 from collaparte.studio.socket import stand
 
 PAGE = Path(__file__).parent / "page"
@@ -82,6 +84,7 @@ def make_app(stage: Stage, door: Door) -> Any:
             Route("/api/takes", _takes),
             Route("/api/takes/{name}", _take, methods=["GET", "DELETE"]),
             Route("/api/takes/{name}/export/{kind}", _export),
+            *Settings(json_of, body_of).routes(),
             WebSocketRoute("/api/stand", stand),
             WebSocketRoute("/api/audio", audio),
             Mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False)),

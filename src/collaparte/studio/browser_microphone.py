@@ -14,8 +14,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
+from collaparte.calibrate import Calibration
+from collaparte.calibrate.clicks import RESPONSE_LEAD_S
 from collaparte.events import SoloEvent
+from collaparte.listen.audio import RATE, Resampler
+from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import LiveEar
 from collaparte.score import Score
 from collaparte.studio.booth import Booth, Chunk, Guest
@@ -26,6 +31,35 @@ GONE_S = 2.0
 JUDGED_S = 5.0
 OLDEST_S = 1.0  # a stamp that is older than this, or of the future, is not believed
 MUCH_LOST = 0.01  # share of the sound
+
+Array = NDArray[np.float32]
+
+
+class _WithoutEcho:
+    """Microphone and the page's own sound, frame by frame, become the microphone alone at RATE.
+
+    A room that was measured is known from the first note on, else it is learnt while the music goes on.
+    """
+
+    def __init__(self, rate: int, calibration: Calibration | None) -> None:
+        self._rate = rate
+        self._resamplers = (Resampler(rate), Resampler(rate))
+        response = calibration.load_response() if calibration is not None else None
+        if calibration is not None and response is not None:
+            self._canceller = EchoCanceller(delay_s=max(calibration.round_trip_s - RESPONSE_LEAD_S, 0.0))
+            self._canceller.learn(response)
+        else:
+            self._canceller = EchoCanceller()
+        self._taken = self._given = 0
+
+    def push(self, sound: Array) -> tuple[Array, float]:
+        """What is clean now (n, 1), and by how much it ends before ``sound`` does, in seconds."""
+        channels = (np.ascontiguousarray(channel) for channel in sound.T)
+        heard, played = (resampler.push(one) for resampler, one in zip(self._resamplers, channels, strict=True))
+        clean = self._canceller.clean(heard, played)
+        self._taken += len(sound)
+        self._given += len(clean)
+        return clean.reshape(-1, 1), self._taken / self._rate - self._given / RATE
 
 
 class BrowserMicrophone:
@@ -39,13 +73,15 @@ class BrowserMicrophone:
         booth: Booth,
         *,
         latency_s: float = 0.0,
+        calibration: Calibration | None = None,
         notice: Callable[[str], None] = lambda text: None,
         from_beat: float | None = None,
     ) -> None:
         self.heard_frames = 0
         self.lost_frames = 0
         self._score, self._put, self._now, self._notice = score, put, now, notice
-        self._booth, self._latency_s = booth, latency_s
+        self._booth, self._latency_s, self._calibration = booth, latency_s, calibration
+        self._without: _WithoutEcho | None = None
         self._live: LiveEar | None = None
         self._relocated = from_beat
         self._rate = 0
@@ -97,7 +133,8 @@ class BrowserMicrophone:
         """Hear ``chunk``, which arrived at ``arrived_s`` on the take's clock."""
         rate, frames = guest.hello.rate, len(chunk.sound)
         if self._live is None or rate != self._rate:
-            self._live, self._rate = LiveEar(self._score, rate, self._latency_s), rate
+            self._without = _WithoutEcho(rate, self._calibration) if chunk.sound.shape[1] > 1 else None
+            self._live, self._rate = LiveEar(self._score, RATE if self._without else rate, self._latency_s), rate
             if self._relocated is not None:
                 self._live.relocate(self._relocated)
         while not self._places.empty():
@@ -116,13 +153,19 @@ class BrowserMicrophone:
         if missing:
             self.lost_frames += missing
             if missing <= CONCEALED_S * rate:
-                silence = np.zeros((missing, 1), np.float32)
-                found += self._live.take(min(ended_s - frames / rate, arrived_s), silence, arrived_s)
+                silence = np.zeros((missing, chunk.sound.shape[1]), np.float32)
+                found += self._hear(self._live, min(ended_s - frames / rate, arrived_s), silence, arrived_s)
             else:
                 self._live.skip()
         self._next, self._ended_s = chunk.number + 1, ended_s
         self.heard_frames += frames
-        return found + self._live.take(ended_s, chunk.sound[:, :1], arrived_s)
+        return found + self._hear(self._live, ended_s, chunk.sound, arrived_s)
+
+    def _hear(self, live: LiveEar, ended_s: float, sound: Array, arrived_s: float) -> list[SoloEvent]:
+        if self._without is None:
+            return live.take(ended_s, sound[:, :1], arrived_s)
+        clean, behind_s = self._without.push(sound)
+        return live.take(ended_s - behind_s, clean, arrived_s) if len(clean) else []
 
     def _in_our_time(self, guest: Guest, chunk: Chunk, arrived_s: float) -> float:
         monotonic_s = guest.clocks.ours(chunk.ended_ms / 1000)

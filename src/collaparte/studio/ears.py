@@ -6,15 +6,28 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from collaparte.calibrate import Calibration, Calibrations
 from collaparte.events import Heard
 from collaparte.listen.midi import MidiInput
 from collaparte.score import Score
 from collaparte.studio.booth import Booth
+from collaparte.takes import Shelf
 
 if TYPE_CHECKING:
     from collaparte.studio.rehearsal import Wanted
 
 Relocate = Callable[[float], None]
+BROWSER = "browser"  # how calibrations call its microphone and its loudspeaker
+
+
+def calibration_of(wanted: Wanted, shelf: Shelf) -> Calibration | None:
+    """What was measured of this microphone with this loudspeaker; None where nothing was."""
+    if wanted.input not in ("mic", "browser"):
+        return None
+    output = BROWSER if wanted.output == "browser" else None
+    if wanted.input == "browser" and output is None:
+        return None  # the way from the machine to the browser's microphone is not measured
+    return Calibrations(shelf.folder).recall(BROWSER if wanted.input == "browser" else wanted.mic, output)
 
 
 def open_ear(
@@ -25,23 +38,30 @@ def open_ear(
     now: Callable[[], float],
     booth: Booth,
     say: Callable[[str], None],
+    calibration: Calibration | None = None,
 ) -> Relocate:
     """Open what was asked for until ``stack`` closes; answers how to tell it where the soloist goes on.
 
     Raises DeviceError, MissingExtra.
     """
+    latency_s = calibration.input_latency_s if calibration is not None else 0.0
     if wanted.input == "midi":
         stack.enter_context(MidiInput(wanted.midi_in, put, now, notice=say))
     elif wanted.input == "mic":
         from collaparte.listen.microphone import Microphone
 
         machine = stack.enter_context(
-            Microphone(page, put, now, device=wanted.mic, notice=say, from_beat=wanted.from_beat)
+            Microphone(page, put, now, device=wanted.mic, latency_s=latency_s, notice=say, from_beat=wanted.from_beat)
         )
         return machine.live.relocate
     elif wanted.input == "browser":
         from collaparte.studio.browser_microphone import BrowserMicrophone
 
-        far = stack.enter_context(BrowserMicrophone(page, put, now, booth, notice=say, from_beat=wanted.from_beat))
+        far = stack.enter_context(
+            BrowserMicrophone(
+                page, put, now, booth, latency_s=latency_s, calibration=calibration, notice=say,
+                from_beat=wanted.from_beat,
+            )
+        )  # fmt: skip
         return far.relocate
     return lambda beat: None

@@ -25,7 +25,7 @@ from collaparte.predict import PREDICTORS, make_predictor
 from collaparte.score import Score
 from collaparte.sound import Silent, Sound, Sounding
 from collaparte.studio.booth import Booth
-from collaparte.studio.ears import Relocate, open_ear
+from collaparte.studio.ears import Relocate, calibration_of, open_ear
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.worker import read_page
@@ -47,6 +47,7 @@ class Wanted:
     input: str = "simulated"  # simulated, midi, web (MIDI of the browser), mic, browser (its microphone)
     midi_in: str | None = None
     mic: str | None = None
+    predictor: str | None = None  # the best there is
     page: str | None = None  # the key of the page whose microphone and loudspeaker are meant
     level: str = "middle"
     seed: int = 1
@@ -101,6 +102,7 @@ class Rehearsal:
         self.locked = False
         self._config, self._files, self._shelf, self._feed = config, files, shelf, feed
         self._booth = booth or Booth()
+        self._input_latency_s = 0.0
         self._relocate: Relocate = lambda beat: None
         self._clock: PracticeClock | None = None
         self._sound: Sound | None = None
@@ -222,6 +224,8 @@ class Rehearsal:
                 loop=wanted.loop,
                 loop_speed=wanted.loop_speed,
             )
+            calibration = calibration_of(wanted, self._shelf)
+            self._input_latency_s = calibration.input_latency_s if calibration is not None else 0.0
             header = self._make_header(page, settings, sound, recollection, memory.folder.resolve().as_posix())
             remembers = recollection is not None and recollection.runs > 0
             engine = Engine(
@@ -232,7 +236,7 @@ class Rehearsal:
                 recollection.recalled if remembers and recollection is not None else None,
             )
             clock = PracticeClock(wanted.speed, soloist)
-            self._relocate = open_ear(stack, wanted, page, clock.put, clock.now, self._booth, self._say)
+            self._relocate = open_ear(stack, wanted, page, clock.put, clock.now, self._booth, self._say, calibration)
             path = self._shelf.new_path(header)
             writer = stack.enter_context(TakeWriter(path, header, self._feed.put))
             self.playing_take = path.stem
@@ -303,7 +307,8 @@ class Rehearsal:
     def _make_header(
         self, page: Score, settings: Settings, sound: Sound, recollection: Recollection | None, folder: str
     ) -> TakeHeader:
-        predictor = "policy" if "policy" in PREDICTORS else "steady"
+        best = "policy" if "policy" in PREDICTORS else "steady"
+        predictor = self.wanted.predictor if self.wanted.predictor in PREDICTORS else best
         config: dict[str, Any] = {
             **self._config, "follower": DEFAULT_FOLLOWER, "predictor": predictor, "settings": asdict(settings),
             "studio": asdict(self.wanted),
@@ -316,7 +321,7 @@ class Rehearsal:
             digest=page.digest,
             soloist=self.wanted.soloist if self.wanted.input != "simulated" else f"{self.wanted.soloist} (simulated)",
             config=config,
-            latencies={"output_s": sound.output_latency_s},
+            latencies={"output_s": sound.output_latency_s, "input_s": self._input_latency_s},
             versions={"collaparte": __version__},
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
         )

@@ -18,6 +18,7 @@ from collaparte.studio.booth import Booth
 from collaparte.studio.feed import Feed
 from collaparte.studio.jobs import ENGRAVING, RENDERING, run_job
 from collaparte.studio.library import Entry, Library, with_files
+from collaparte.studio.preferences import Players
 from collaparte.studio.rehearsal import Rehearsal, Wanted
 from collaparte.studio.worker import read_page
 from collaparte.takes import Kept, Shelf, read_take, write_csv, write_take
@@ -34,6 +35,7 @@ class Stage:
         self.library = Library(self.shelf)
         self.feed = Feed()
         self.booth = Booth()
+        self.players = Players(self.shelf)
         self._rehearsal: Rehearsal | None = None
         self._lock = threading.Lock()
         self._engraving: dict[tuple[str, str, str], dict[str, Any]] = {}
