@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pieces": {"errors"},
     "calibrate": {"errors", "clock", "ports", "listen", "sound", "takes"},
     "engine": ROOMS_OF_THE_ENGINE,
-    "studio": ROOMS_OF_THE_ENGINE | {"engine", "plots", "pieces", "calibrate"},
+    "studio": ROOMS_OF_THE_ENGINE | {"engine", "plots", "pieces", "calibrate", "ports"},
     "cli": {"*"},
     "evaluate": {"*"},
     "training": {"*"},
