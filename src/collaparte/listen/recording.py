@@ -10,29 +10,51 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import SoloistError
 from collaparte.events import OrchestraEvent, SoloEvent
-from collaparte.listen.audio import Health, Recording, open_recording
+from collaparte.listen.apart import Apart
+from collaparte.listen.audio import Health, open_recording
+from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
+from collaparte.listen.simulated.room import VirtualRoom
 from collaparte.score import Score
 
 Block = tuple[float, NDArray[np.float32]]
 FEW = 0.1  # share of the page's onsets; a recording in which fewer are found is probably of something else
 
 
+class Source(Protocol):
+    """Sound that comes block by block: a ``Recording``, or one made here."""
+
+    def blocks(self, health: Health | None = None) -> Iterator[Block]:
+        """(heard_s, mono audio at RATE) in order."""
+
+
 class RecordedSoloist:
     """Plays a recording to the engine (see ``engine.perform.Listening``); ``health`` says what is wrong with it.
 
-    ``latency_s`` is added to every ``heard_s``: what a live input would have taken.
+    ``latency_s`` is added to every ``heard_s``: what a live input would have taken. In a ``room`` the orchestra comes
+    back into the microphone, and is told apart with ``canceller``, or by its ``pitches`` alone.
     """
 
-    def __init__(self, recording: Recording, score: Score, *, latency_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        recording: Source,
+        score: Score,
+        *,
+        latency_s: float = 0.0,
+        room: VirtualRoom | None = None,
+        canceller: EchoCanceller | None = None,
+        pitches: bool = False,
+    ) -> None:
         self.health = Health()
-        self._ear = Ear(score)
+        self._room = room
+        self._apart = Apart(Ear(score), canceller, pitches=pitches)
         self._blocks: Iterator[Block] = recording.blocks(self.health)
         self._latency_s = latency_s
         self._pending: deque[SoloEvent] = deque()
@@ -49,7 +71,11 @@ class RecordedSoloist:
         """The next event, if the block due now holds one."""
         if not self._pending and self._block is not None:
             heard_s, block = self._block
-            self._pending.extend(self._ear.hear(block, heard_s + self._latency_s))
+            reference: NDArray[np.float32] | None = None
+            if self._room is not None:
+                bleed, reference = self._room.bleed(len(block))
+                block = block + bleed
+            self._pending.extend(self._apart.hear(block, heard_s + self._latency_s, reference))
             self._block = next(self._blocks, None)
         if not self._pending:
             return None
@@ -58,7 +84,10 @@ class RecordedSoloist:
         return event
 
     def listen(self, event: OrchestraEvent) -> None:
-        """A recording does not hear the orchestra."""
+        """A recorded soloist does not hear the orchestra; the microphone does, in a room."""
+        if self._room is not None:
+            self._room.sounds(event)
+            self._apart.sounds(event)
 
     def events(self) -> list[SoloEvent]:
         """Everything that is still to be heard, at once."""

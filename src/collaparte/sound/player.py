@@ -47,6 +47,7 @@ class Player:
         sample_rate: int = SAMPLE_RATE,
         spread: bool = True,
         tuning_hz: float = USUAL_A_HZ,
+        block_frames: int = BLOCK_FRAMES,
     ) -> None:
         try:
             import libsonare
@@ -54,12 +55,13 @@ class Player:
             raise MissingExtra("The synthesiser needs libsonare: pip install 'libsonare>=1.9,<1.10'") from error
         self.sample_rate = sample_rate
         self.frame = 0  # how many have been rendered
-        self._silence = np.zeros(BLOCK_FRAMES, np.float32)
+        self.block_frames = block_frames
+        self._silence = np.zeros(block_frames, np.float32)
         self._from = 0  # the synthesiser's own count at our frame 0
         self.seats = allot_players(parts)
         players = 1 + max((player for player, _ in self.seats.values()), default=0)
         self._engine: Any = libsonare.RealtimeEngine(
-            float(sample_rate), BLOCK_FRAMES, command_capacity=16384, max_channels=2
+            float(sample_rate), block_frames, command_capacity=16384, max_channels=2
         )
         try:
             if font is not None:
@@ -95,9 +97,9 @@ class Player:
             self._engine.push_midi_pitch_bend(player, 0, channel, message[1] | message[2] << 7, frame)
 
     def block(self) -> NDArray[np.float32]:
-        """The next BLOCK_FRAMES of sound, (BLOCK_FRAMES, 2)."""
+        """The next block of sound, (block_frames, 2)."""
         left, right = self._engine.process([self._silence, self._silence])
-        self.frame += BLOCK_FRAMES
+        self.frame += self.block_frames
         return np.stack([np.asarray(left, np.float32), np.asarray(right, np.float32)], axis=1)
 
     def restart(self) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from collaparte.events import SoloEvent
 from collaparte.listen.hearing.decoder import Decoder, Reached
-from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE, Frame, Spectra
+from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE, Frame, KnownBleed, Spectra
 from collaparte.listen.hearing.templates import Places, Templates
 from collaparte.score import Score
 
@@ -41,6 +41,15 @@ class Ear:
         self._silent_s = 0.0
         self._usual_db: float | None = None
         self._last_s = -np.inf
+
+    @property
+    def bleed(self) -> KnownBleed | None:
+        """What is known of the orchestra in this sound; None where it is not in it."""
+        return self._spectra.bleed
+
+    @bleed.setter
+    def bleed(self, bleed: KnownBleed | None) -> None:
+        self._spectra.bleed = bleed
 
     def hear(self, block: NDArray[np.float32], heard_s: float) -> list[SoloEvent]:
         """The notes that began or ended, as known at ``heard_s``, when ``block`` was there."""

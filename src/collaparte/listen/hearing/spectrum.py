@@ -9,6 +9,7 @@ neighbour bin a moment ago, so that vibrato does not look like attacks (SuperFlu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,13 @@ class Frame:
     active: float
 
 
+class KnownBleed(Protocol):
+    """Knows what the orchestra leaves in a frame (see ``listen.bleed``)."""
+
+    def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
+        """(magnitude, own): the soloist's share, and how surely 0..1 there is any."""
+
+
 class Spectra:
     """Blocks of any length in, frames out. ``window`` samples: 1024 for violins, 2048 for low instruments."""
 
@@ -56,6 +64,7 @@ class Spectra:
         self._loudest = 1e-4
         self._floor_db = FLOOR_START_DB
         self._taken = 0  # samples
+        self.bleed: KnownBleed | None = None
 
     def hear(self, block: Array) -> list[Frame]:
         """The frames that ``block`` (n,) completes."""
@@ -71,6 +80,9 @@ class Spectra:
         self._taken += HOP
         magnitude = np.abs(np.fft.rfft(self._buffer * self._shape, FFT)[:BINS]).astype(np.float32)
         magnitude[:8] = 0.0  # below 60 Hz: hum, rumble, an offset
+        own = 1.0
+        if self.bleed is not None:
+            magnitude, own = self.bleed.without(magnitude, self._taken, self._shape)
         self._loudest = max(self._loudest * (1.0 - HOP_S / FORGET_S), float(magnitude.max()), 1e-4)
         compressed = np.log1p(magnitude * (COMPRESSION / self._loudest))
         total = np.cumsum(np.pad(compressed, (SMOOTH_BINS // 2 + 1, SMOOTH_BINS // 2)), dtype=np.float32)
@@ -88,7 +100,7 @@ class Spectra:
         above = (level_db - max(self._floor_db + 8.0, QUIETEST_DB)) / 6.0
         loud = 20.0 * float(np.log10(self._loudest + 1e-9))
         present = (20.0 * float(np.log10(float(magnitude.max()) + 1e-9)) - (loud - 42.0)) / 6.0
-        active = min(max(min(above, present), 0.0), 1.0)
+        active = min(max(min(above, present), 0.0), 1.0) * own
         if self._taken <= self.window:  # the window is not full yet: whatever sounds seems to begin
             active, rising = 0.0, np.zeros(BINS, np.float32)
         return Frame(self._taken / SAMPLE_RATE, partials, rising, level_db, active)
