@@ -30,9 +30,8 @@ from collaparte.score import GRACE, Score, read_score
 from collaparte.studio.engraving import clean, cue_part, engrave, only_parts, sounding_pitches
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
-from collaparte.studio.rehearsal import Wanted, in_beats
 from collaparte.studio.review import hesitations, passages
-from collaparte.studio.stage import wanted_of
+from collaparte.studio.wanted import Wanted, in_beats, wanted_of
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +264,109 @@ def test_commands_are_obeyed_in_their_order_and_a_click_moves_the_simulated_solo
         assert sounding.count(True) == sounding.count(False)
         played = [event.on for event in take.solo if event.pitch == pitch]
         assert played.count(True) - played.count(False) in (0, 1)
+
+
+def test_wishes_before_and_during_a_rehearsal_are_kept_in_its_take(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(studio, "washerwoman", speed=20, mode="wait", transpose=2, tutti_bars=2, metronome="rests",
+          balance={"strings": 0.5}, fastest=1.3, tuning_hz=442)  # fmt: skip
+    found = studio.wait_for("playing")
+    assert found["outline"]["sections"]["winds"] == ["Flute", "Oboe", "Clarinet in B♭", "Bassoon"]
+    assert (found["wishes"]["mode"], found["balance"], found["tuning_hz"]) == ("wait", {"strings": 0.5}, 442.0)
+    rehearsal = studio.stage.rehearsal
+    assert rehearsal is not None
+    rehearsal.command("mode", about="keep going")
+    rehearsal.command("balance", 0.25, "Flute")
+    until = time.monotonic() + 20
+    while time.monotonic() < until and studio.json("/api/rehearsal")["balance"] != {"strings": 0.5, "Flute": 0.25}:
+        time.sleep(0.05)
+    assert studio.json("/api/rehearsal")["wishes"]["mode"] == "keep going"
+    done = studio.wait_for("over", within_s=90)
+    take = studio.stage.shelf.read(done["take"])
+    assert [(command.name, command.value, command.about) for command in take.commands] == [
+        ("mode", None, "keep going"), ("balance", 0.25, "Flute"),
+    ]  # fmt: skip
+    assert take.header.config["transpose"] == 2
+    score = read_score(piece_path("washerwoman"), None, "Solo Violin")
+    assert {event.pitch for event in take.solo} <= {int(pitch) + 2 for pitch in score.solo["pitch"]}
+    monkeypatch.setenv("COLLAPARTE_DATA", str(studio.stage.shelf.folder))
+    code = main(["takes", "replay", done["take"], "--json"])
+    assert json.loads(capsys.readouterr().out)["identical"] is True
+    assert code == 0
+
+
+def test_a_pedal_is_the_big_control(studio: Studio) -> None:
+    begin(studio, "washerwoman", input="web", pedals={"67": "big", "66": "next_entry"})
+    studio.wait_for("ready")
+    rehearsal = studio.stage.rehearsal
+    assert rehearsal is not None
+    for expected in ("playing", "held", "playing"):
+        rehearsal.play([0xB0, 67, 127])
+        rehearsal.play([0xB0, 67, 0])
+        studio.wait_for(expected)
+    rehearsal.play([0xB0, 64, 127])  # the sustaining pedal stays one
+    studio.json("/api/rehearsal", "DELETE")
+    take = studio.stage.shelf.read(studio.json("/api/rehearsal")["take"])
+    assert [command.name for command in take.commands] == ["start", "hold", "release", "stop"]
+    assert [pedal.controller for pedal in take.pedals] == [64]
+
+
+# -- marks -------------------------------------------------------------------------------------------------------------
+
+
+def test_marks_are_kept_with_a_copy_of_a_shipped_piece_and_played(studio: Studio) -> None:
+    tables = {"fermata": [{"at": "9.2", "release": "note_off"}], "cut": [{"from": "20", "to": "22"}],
+              "lead": [{"from": "12", "to": "13", "leads": "orchestra"}]}  # fmt: skip
+    kept = studio.json("/api/library/greensleeves/marks", "POST", {"tables": tables})
+    assert kept["tables"] == tables
+    own = kept["piece"]
+    assert own != "greensleeves"
+    assert studio.json("/api/library/greensleeves/marks")["tables"] == {}
+    described = studio.json(f"/api/library/{own}")["description"]
+    assert described["bars"] == 35
+    assert ["9", 2.0, "note_off"] in [list(row) for row in described["fermatas"]]
+    again = studio.json(f"/api/library/{own}/marks", "POST", {"tables": {"cut": [{"from": "2", "to": "3"}]}})
+    assert again["piece"] == own
+    begin(studio, own, speed=20, from_bar="30")
+    done = studio.wait_for("over", within_s=60)
+    config = studio.stage.shelf.read(done["take"]).header.config
+    studio.json(f"/api/library/{own}/marks", "POST", {"tables": {}})
+    assert studio.json(f"/api/library/{own}/marks")["tables"] == {}
+    assert "cut" in Path(config["marks"]).read_text(encoding="utf-8")  # a take finds the marks it was played with
+    studio.json(f"/api/library/{own}", "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"fermata": [{"at": "900"}]}, "no bar '900'"),
+        ({"fermata": [{"at": "x y"}]}, "is no place"),
+        ({"dance": [{}]}, "no table 'dance'"),
+        ({"cut": [{"from": "12", "to": "3"}]}, "does not come after"),
+        ({"cadenza": [{"from": "3"}]}, "lacks 'to'"),
+        ({"lead": "all"}, "table"),
+    ],
+)
+def test_a_mark_that_cannot_be_is_named_and_changes_nothing(studio: Studio, tables: Any, words: str) -> None:
+    before = studio.json("/api/library/washerwoman/marks")
+    refused = studio.json("/api/library/washerwoman/marks", "POST", {"tables": tables}, status=422)
+    assert words in refused["error"]
+    assert studio.json("/api/library/washerwoman/marks") == before
+
+
+def test_marks_stay_as_they_are_while_the_edit_lock_is_on(studio: Studio) -> None:
+    begin(studio, "greensleeves")
+    studio.wait_for("ready", "playing")
+    rehearsal = studio.stage.rehearsal
+    assert rehearsal is not None
+    rehearsal.command("lock", 1.0)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not studio.json("/api/rehearsal")["locked"]:
+        time.sleep(0.02)
+    refused = studio.json("/api/library/greensleeves/marks", "POST", {"tables": {}}, status=422)
+    assert "edit lock" in refused["error"]
+    studio.json("/api/rehearsal", "DELETE")
 
 
 def test_keys_of_the_browser_are_a_soloist(studio: Studio) -> None:

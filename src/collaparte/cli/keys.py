@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from collaparte.conduct import METRONOMES, MODES, Wishes
+from collaparte.engine.pedals import PEDAL_COMMANDS, PEDALS, Pedals
 from collaparte.errors import CollaparteError, ScoreError
-from collaparte.events import Command, Pedal, SoloEvent
+from collaparte.events import Command, Heard, Pedal, SoloEvent
 from collaparte.score import Score
 
 KEYS: Mapping[str, tuple[str, str]] = {
@@ -35,8 +36,6 @@ KEYS: Mapping[str, tuple[str, str]] = {
 
 ARROWS = {"\x1b[C": "n", "\x1b[D": "b", "\x1b": "p"}
 STEP = 1.03  # one press of + or -
-PRESSED = 64  # a pedal is down from here on
-PEDAL_COMMANDS = ("start", "stop", "panic", "hold", "tap", "next_entry", "previous_entry", "vamp", "cut", "lock")
 
 
 class Hands:
@@ -44,7 +43,7 @@ class Hands:
 
     def __init__(
         self,
-        put: Callable[[Command | SoloEvent | Pedal], None],
+        put: Callable[[Heard], None],
         now: Callable[[], float],
         score: Score,
         beat_period_s: Callable[[], float],
@@ -54,8 +53,7 @@ class Hands:
     ) -> None:
         self._put, self._now, self._score = put, now, score
         self._beat_period_s, self._say, self._wishes = beat_period_s, say, wishes
-        self._pedals = dict(pedals)
-        self._down: set[int] = set()
+        self._pedals = Pedals(pedals, self.command)
         self._holding = False
         self._typed = ""
 
@@ -87,13 +85,7 @@ class Hands:
 
     def hear(self, value: SoloEvent | Pedal) -> None:
         """Pass on what the soloist plays; a pedal that was given a meaning is that command instead."""
-        if isinstance(value, Pedal) and value.controller in self._pedals:
-            down = value.value >= PRESSED
-            if down and value.controller not in self._down:
-                self.command(self._pedals[value.controller])
-            (self._down.add if down else self._down.discard)(value.controller)
-            return
-        self._put(value)
+        self._pedals.hear(value, self._put)
 
     def _here(self, typed: str) -> None:
         try:
@@ -113,7 +105,7 @@ def pedal_meanings(pairs: tuple[str, ...]) -> dict[int, str]:
     meanings: dict[int, str] = {}
     for pair in pairs:
         number, _, name = pair.partition("=")
-        if number not in ("64", "66", "67") or name not in PEDAL_COMMANDS:
+        if number not in map(str, PEDALS) or name not in PEDAL_COMMANDS:
             raise CollaparteError(
                 f"--pedal {pair!r} is not understood. Write PEDAL=COMMAND, with pedal 64 (sustain), 66 (sostenuto) or "
                 f"67 (soft) and one of the commands {', '.join(PEDAL_COMMANDS)}."

@@ -21,6 +21,7 @@ range, ``from`` is where it begins; a bare bar as ``to`` is the last bar include
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -96,6 +97,12 @@ def read_marks(path: str | Path) -> Marks:
         raise MarksError(f"{file} cannot be read: {error}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MarksError(f"{file.name} is not TOML: {error}.") from None
+    return check_marks(file, content)
+
+
+def check_marks(file: Path, content: Mapping[str, Any]) -> Marks:
+    """The tables of a marks file, checked; ``file`` is only named. Raises MarksError naming table and key."""
+    content = dict(content)
     title = content.pop("title", None)
     if title is not None and not isinstance(title, str):
         raise MarksError(f"{file.name}: title must be text in quotes.")
@@ -103,7 +110,7 @@ def read_marks(path: str | Path) -> Marks:
     for name, entries in content.items():
         if name not in _RULES:
             raise MarksError(f"{file.name}: there is no table {name!r}. Allowed are title, {', '.join(_RULES)}.")
-        rows = entries if isinstance(entries, list) else [entries]
+        rows = entries if isinstance(entries, (list, tuple)) else [entries]
         for index, row in enumerate(rows, 1):
             _check(file, name, index, row)
         tables[name] = tuple(rows)
@@ -149,3 +156,20 @@ def place_of(text: str) -> Place:
     if (beat is not None and beat < 1) or passing == 0:
         raise ValueError(text)
     return Place(found["bar"], beat, passing)
+
+
+def marks_text(marks: Marks) -> str:
+    """``marks`` as the text of a marks file, which reads back as the same marks."""
+    lines = [f"title = {_toml(marks.title)}"] if marks.title is not None else []
+    for table, rows in marks.tables.items():
+        for row in rows:
+            lines += ["", f"[[{table}]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):  # a basic string is JSON's, but for what JSON leaves as it is
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -7,6 +7,9 @@
     GET, POST, DELETE /api/library/ID           look it over; choose the solo part or rename; remove
     GET  /api/library/ID/pages?layout=&view=    how many pages are engraved so far; the map when all are
     GET  /api/library/ID/pages/LAYOUT/VIEW/N    one page, as SVG
+    GET  /api/library/ID/spots?layout=&view=    where bars and notes of these pages stand on the paper, for marks
+    GET, POST /api/library/ID/marks             the piece's marks; others in their place (a shipped piece is copied)
+                                                (of these, pages and spots also take transpose= and tutti_bars=)
     GET  /api/fonts/FAMILY/FACE                 the engraver's fonts
     GET  /api/devices                           MIDI ports, whether there is a synthesiser and a loudspeaker
     GET  /api/voices?presets=0.40,0.68          soundfont presets (BANK.PROGRAM) for the page's own sampler
@@ -76,6 +79,8 @@ def make_app(stage: Stage, door: Door) -> Any:
             Route("/api/library/{id}", _piece, methods=["GET", "POST", "DELETE"]),
             Route("/api/library/{id}/accompaniment", _accompaniment, methods=["POST"]),
             Route("/api/library/{id}/pages", _pages),
+            Route("/api/library/{id}/spots", _spots),
+            Route("/api/library/{id}/marks", _marks, methods=["GET", "POST"]),
             Route("/api/library/{id}/pages/{layout}/{view}/{number:int}", _svg),
             Route("/api/fonts/{family}/{face}", _font),
             Route("/api/devices", _devices),
@@ -169,7 +174,11 @@ async def _list(request: Request) -> Response:
     def rows() -> list[dict[str, Any]]:
         found = [_plain(entry, stage) for entry in stage.library.list()]
         for item in found:
-            item.pop("description")
+            description = item.pop("description") or {}
+            item["parts"] = [part["name"] for part in description.get("parts", [])]
+            item["playing"] = [part["name"] for part in description.get("parts", []) if part["solo"]]
+            item["bars"], item["duration_s"] = description.get("bars"), description.get("duration_s")
+            item["odd"] = len(description.get("troubles", []))
         return found
 
     return JSONResponse(await run_in_threadpool(rows))
@@ -209,20 +218,47 @@ async def _piece(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(_plain, entry, stage))
 
 
+def _changed(request: Request) -> dict[str, int]:
+    """What is not as printed on the pages that are asked for. Raises HTTPException 400."""
+    try:
+        return {name: int(request.query_params[name]) for name in ("transpose", "tutti_bars")
+                if request.query_params.get(name)}  # fmt: skip
+    except ValueError:
+        raise HTTPException(400, "transpose and tutti_bars are whole numbers.") from None
+
+
 async def _pages(request: Request) -> Response:
-    asked = request.query_params
-    entry = await run_in_threadpool(_stage(request).library.described, request.path_params["id"])
-    progress = await run_in_threadpool(
-        _stage(request).pages, entry, asked.get("layout", "wide"), asked.get("view", "full")
-    )
-    return JSONResponse(progress)
+    asked, stage = request.query_params, _stage(request)
+    entry = await run_in_threadpool(stage.library.described, request.path_params["id"])
+    layout, view = asked.get("layout", "wide"), asked.get("view", "full")
+    return JSONResponse(await run_in_threadpool(stage.pages, entry, layout, view, _changed(request)))
+
+
+async def _spots(request: Request) -> Response:
+    asked, stage = request.query_params, _stage(request)
+    entry = await run_in_threadpool(stage.library.entry, request.path_params["id"])
+    layout, view = asked.get("layout", "wide"), asked.get("view", "full")
+    return JSONResponse(await run_in_threadpool(stage.spots, entry, layout, view, _changed(request)))
+
+
+async def _marks(request: Request) -> Response:
+    stage, piece = _stage(request), request.path_params["id"]
+    if request.method == "POST":
+        wanted = (await json_of(request)).get("tables")
+        if not isinstance(wanted, dict):
+            raise HTTPException(400, "Marks are tables.")
+        entry = await run_in_threadpool(stage.mark, piece, wanted)
+    else:
+        entry = await run_in_threadpool(stage.library.described, piece)
+    tables = await run_in_threadpool(stage.library.marks, entry)
+    return JSONResponse({"piece": entry.id, "tables": tables})
 
 
 async def _svg(request: Request) -> Response:
     values = request.path_params
     stage = _stage(request)
     entry = await run_in_threadpool(stage.library.entry, values["id"])
-    path = stage.page_path(entry, values["layout"], values["view"], values["number"])
+    path = stage.page_path(entry, values["layout"], values["view"], values["number"], _changed(request))
     if not path.exists():
         raise HTTPException(404, "This page is not engraved (yet).")
     return FileResponse(path, media_type="image/svg+xml", headers={"cache-control": "no-cache"})

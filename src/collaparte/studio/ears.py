@@ -14,7 +14,7 @@ from collaparte.studio.booth import Booth
 from collaparte.takes import Shelf
 
 if TYPE_CHECKING:
-    from collaparte.studio.rehearsal import Wanted
+    from collaparte.studio.wanted import Wanted
 
 Relocate = Callable[[float], None]
 BROWSER = "browser"  # how calibrations call its microphone and its loudspeaker

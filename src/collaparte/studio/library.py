@@ -2,6 +2,7 @@
 
     data folder/studio/pieces/<id>/piece.json   title, files, the chosen soloist, what was found in the score
                                     score.mxl   the file as it came, named by us: a name from outside is never a path
+                                    marks/      marks files, each named by its content: a take names the one it used
                                     engraved/   pages, made again whenever they are missing
 
 An own piece's id is the beginning of its content's SHA-256: the same file is the same piece. A shipped piece's id is
@@ -23,6 +24,8 @@ from typing import Any
 
 from collaparte.errors import ScoreError, UnreadableScore
 from collaparte.pieces import list_pieces, piece_path, solo_part
+from collaparte.score import read_marks
+from collaparte.score.marks import check_marks, marks_text
 from collaparte.studio.jobs import run_job
 from collaparte.takes import Shelf
 
@@ -47,6 +50,7 @@ class Entry:
     suggested: tuple[str, ...] = ()
     digest: str | None = None
     description: Mapping[str, Any] = field(default_factory=dict)
+    marks: str | None = None
 
 
 class Library:
@@ -85,7 +89,7 @@ class Library:
             "solo": list(entry.solo),
             "no_repeats": False,
             "unfolding": None,
-            "marks": None,
+            "marks": str((folder / "marks" / entry.marks).resolve()) if entry.marks else None,
         }
 
     def files(self, entry: Entry) -> dict[str, Any]:
@@ -163,6 +167,41 @@ class Library:
             shutil.rmtree(self.folder / entry.id / "engraved", ignore_errors=True)
             return self.look_over(replace(entry, solo=tuple(solo)))
 
+    def marks(self, entry: Entry) -> dict[str, Any]:
+        """The piece's marks: table -> entries (see ``score.marks``)."""
+        if entry.marks is None:
+            return {}
+        found = read_marks(self.folder / entry.id / "marks" / entry.marks)
+        return {name: [dict(row) for row in rows] for name, rows in found.tables.items()}
+
+    def mark(self, piece: str, tables: Mapping[str, Any]) -> Entry:
+        """Keep other marks, checked against the page; a shipped piece is copied first, and the copy is marked.
+
+        Raises MarksError naming table and key; nothing has changed then.
+        """
+        with self._lock:
+            text = marks_text(check_marks(Path("Marks"), tables))
+            entry = self.described(piece)
+            if entry.shipped:
+                entry = self._copy(entry)
+            name = f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.marks.toml"
+            folder = self.folder / entry.id / "marks"
+            folder.mkdir(exist_ok=True)
+            if not (folder / name).exists():
+                part = folder / f".{name}.{os.getpid()}"
+                part.write_text(text, encoding="utf-8")
+                part.replace(folder / name)
+            entry = self.look_over(replace(entry, marks=name if tables else None))
+            shutil.rmtree(self.folder / entry.id / "engraved", ignore_errors=True)
+            return entry
+
+    def _copy(self, entry: Entry) -> Entry:
+        """A shipped piece as one of the user's own, with the soloist that was chosen."""
+        path = piece_path(entry.id)
+        chosen = [str(part["number"]) for part in entry.description["parts"] if part["solo"]]
+        own = self.add(path.name, path.read_bytes())
+        return own if own.solo else self.choose(own.id, chosen)
+
     def rename(self, piece: str, name: str) -> Entry:
         """Call an own piece otherwise."""
         with self._lock:
@@ -178,9 +217,9 @@ class Library:
         with self._lock:
             shutil.rmtree(self.folder / entry.id)
 
-    def engraved(self, entry: Entry, layout: str, view: str) -> Path:
-        """The folder for pages of this layout and view."""
-        folder = self.folder / entry.id / "engraved" / f"{layout}-{view}"
+    def engraved(self, entry: Entry, layout: str, view: str, variant: str = "") -> Path:
+        """The folder for pages of this layout and view; ``variant`` tells what is not as printed."""
+        folder = self.folder / entry.id / "engraved" / f"{layout}-{view}{variant}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -11,72 +11,34 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from collaparte import __version__
 from collaparte.engine import Engine, Settings, perform
+from collaparte.engine.pedals import Pedals, pedal_meanings
 from collaparte.errors import CollaparteError, DeviceError, PolicyError
-from collaparte.events import Command, Notice, OrchestraEvent, Position, SoloEvent, TakeHeader, TempoPlan, Value
+from collaparte.events import Command, Heard, Notice, OrchestraEvent, Position, SoloEvent, TakeHeader, TempoPlan, Value
 from collaparte.follow import DEFAULT_FOLLOWER, make_follower
 from collaparte.listen.midi import Keys, played_by
 from collaparte.predict import PREDICTORS, make_predictor
-from collaparte.score import Score
+from collaparte.score import Score, sections
 from collaparte.sound import Silent, Sound, Sounding
+from collaparte.sound.balance import settle
 from collaparte.studio.booth import Booth
 from collaparte.studio.ears import Relocate, calibration_of, open_ear
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
+from collaparte.studio.wanted import Wanted, in_beats
 from collaparte.studio.worker import read_page
 from collaparte.takes import Recollection, Shelf, TakeWriter, read_take
 
 MARGIN_S = 0.010  # between what the output needs and what the conductor may still rewrite
-INPUTS = ("simulated", "midi", "web", "mic", "browser")
-OUTPUTS = ("synth", "midi", "browser", "silent")
 STALE_S = 0.5  # a web page's key that took longer than this to arrive is not believed about its time
 PLAYER = {"start", "stop", "panic", "hold", "release", "tap", "next_entry", "previous_entry", "relocate", "vamp", "cut",
-          "tempo", "lock"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for. ``speed`` above 1 is for practising the program: simulated soloist, silent, faster."""
-
-    soloist: str = "me"
-    input: str = "simulated"  # simulated, midi, web (MIDI of the browser), mic, browser (its microphone)
-    midi_in: str | None = None
-    mic: str | None = None
-    predictor: str | None = None  # the best there is
-    page: str | None = None  # the key of the page whose microphone and loudspeaker are meant
-    level: str = "middle"
-    seed: int = 1
-    output: str = "silent"  # synth, midi, browser, silent
-    midi_out: str | None = None
-    from_beat: float | None = None
-    from_bar: str | None = None  # as printed; 12@2 is its second time
-    tempo: float | None = None  # quarters a minute
-    count_in: int = 0
-    loop: tuple[float, float] | None = None
-    loop_bars: tuple[str, str] | None = None
-    loop_speed: float = 1.0
-    memory: bool = True
-    speed: float = 1.0
-
-    def __post_init__(self) -> None:
-        bounds: list[tuple[str, float | None, float, float]] = [
-            ("tempo", self.tempo, 5, 600), ("count_in", self.count_in, 0, 8), ("loop_speed", self.loop_speed, 0.5, 2),
-            ("speed", self.speed, 0.25, 50), ("seed", self.seed, 0, 2**31),
-        ]  # fmt: skip
-        for name, value, low, high in bounds:
-            if value is not None and not low <= value <= high:
-                raise CollaparteError(f"{name} is {value:g}; it lies between {low:g} and {high:g}.")
-        if self.input not in INPUTS or self.output not in OUTPUTS:
-            raise CollaparteError(f"Choose an input ({', '.join(INPUTS)}) and an output ({', '.join(OUTPUTS)}).")
-        if self.speed != 1 and (self.input != "simulated" or self.output != "silent"):
-            raise CollaparteError("Only a simulated soloist with a silent orchestra can play at another speed.")
-        if self.loop is not None and not self.loop[0] < self.loop[1]:
-            raise CollaparteError("The loop ends before it begins.")
+          "tempo", "lock", "mode", "slowest", "fastest", "tuttis", "metronome", "balance", "tuning"}  # fmt: skip
+SEEN = {"mode", "slowest", "fastest", "tuttis", "metronome", "balance", "tuning"}  # every page shows these
 
 
 class Rehearsal:
@@ -100,7 +62,10 @@ class Rehearsal:
         self.learnt: str | None = None
         self.worst_late_s = 0.0
         self.locked = False
-        self._config, self._files, self._shelf, self._feed = config, files, shelf, feed
+        self._config, self._files = {**config, **wanted.practised}, {**files, **wanted.practised}
+        self._shelf, self._feed = shelf, feed
+        self._engine: Engine | None = None
+        self._pedals = Pedals(pedal_meanings(wanted.pedals), self._step_on)
         self._booth = booth or Booth()
         self._input_latency_s = 0.0
         self._relocate: Relocate = lambda beat: None
@@ -118,7 +83,7 @@ class Rehearsal:
 
     # -- what the page asks, from any thread -------------------------------------------------------------------------
 
-    def command(self, name: str, value: float | None = None) -> None:
+    def command(self, name: str, value: float | None = None, about: str | None = None) -> None:
         """Queue a command. Panic also silences the output itself, whatever the engine does."""
         if name not in PLAYER:
             raise CollaparteError(f"There is no command {name!r}. Commands are: {', '.join(sorted(PLAYER))}.")
@@ -129,7 +94,16 @@ class Rehearsal:
         clock = self._clock
         if clock is not None:
             now_s = clock.now()
-            clock.put(Command(now_s, now_s, name, value))
+            clock.put(Command(now_s, now_s, name, value, about))
+
+    def _step_on(self, name: str) -> None:
+        """A pedal that is a command; "big" is what the big control would do."""
+        if name == "big":
+            big = {"ready": "start", "playing": "hold", "held": "release"}.get(self.state)
+            if big is not None:
+                self.command(big)
+        else:
+            self.command("release" if name == "hold" and self.state == "held" else name)
 
     def play(self, message: Sequence[int], ago_s: float = 0.0) -> None:
         """A raw MIDI message from the page, ``ago_s`` old when it was sent."""
@@ -139,7 +113,7 @@ class Rehearsal:
         now_s = clock.now()
         ago_s = ago_s if 0 <= ago_s <= STALE_S else 0.0
         for value in played_by(message, self._keys, max(now_s - ago_s, 0.0), now_s):
-            clock.put(value)
+            self._pedals.hear(value, clock.put)
 
     def release_keys(self) -> None:
         """The page that played has gone: what it held ends."""
@@ -160,7 +134,7 @@ class Rehearsal:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything a page needs that has missed everything."""
-        clock = self._clock
+        clock, engine = self._clock, self._engine
         return {
             "kind": "stand",
             "state": self.state,
@@ -173,6 +147,9 @@ class Rehearsal:
             "now_s": round(clock.now(), 6) if clock is not None else 0.0,
             "speed": self.wanted.speed,
             "wanted": asdict(self.wanted),
+            "wishes": asdict(engine.conductor.wishes if engine is not None else self.wanted.wishes),
+            "balance": dict(engine.balance if engine is not None else self.wanted.balance),
+            "tuning_hz": engine.tuning_hz if engine is not None else self.wanted.tuning_hz,
             "position": asdict(self._position) if self._position is not None else None,
             "plan": asdict(self._plan) if self._plan is not None else None,
             "heard": list(self._heard),
@@ -223,9 +200,18 @@ class Rehearsal:
                 count_in_bars=wanted.count_in if wanted.input != "simulated" else 0,
                 loop=wanted.loop,
                 loop_speed=wanted.loop_speed,
+                mode=wanted.mode,
+                slowest=wanted.slowest,
+                fastest=wanted.fastest,
+                tuttis=wanted.tuttis,
+                lead_in_bars=wanted.lead_in_bars,
+                metronome=wanted.metronome,
+                balance=wanted.balance,
+                tuning_hz=wanted.tuning_hz,
             )
             calibration = calibration_of(wanted, self._shelf)
             self._input_latency_s = calibration.input_latency_s if calibration is not None else 0.0
+            settle(sound, page.parts, dict(wanted.balance), wanted.tuning_hz)
             header = self._make_header(page, settings, sound, recollection, memory.folder.resolve().as_posix())
             remembers = recollection is not None and recollection.runs > 0
             engine = Engine(
@@ -235,8 +221,13 @@ class Rehearsal:
                 settings,
                 recollection.recalled if remembers and recollection is not None else None,
             )
+            self._engine = engine
             clock = PracticeClock(wanted.speed, soloist)
-            self._relocate = open_ear(stack, wanted, page, clock.put, clock.now, self._booth, self._say, calibration)
+
+            def hear(value: Heard) -> None:
+                self._pedals.hear(value, clock.put)
+
+            self._relocate = open_ear(stack, wanted, page, hear, clock.now, self._booth, self._say, calibration)
             path = self._shelf.new_path(header)
             writer = stack.enter_context(TakeWriter(path, header, self._feed.put))
             self.playing_take = path.stem
@@ -259,6 +250,9 @@ class Rehearsal:
         for value in perform(engine, clock, send, until=until):
             writer.write(value)
             self._see(value, engine, clock, page)
+            if isinstance(value, Command) and value.name in SEEN:
+                settle(sound, page.parts, engine.balance, engine.tuning_hz)
+                self._enter(self.state)
 
     def _see(self, value: Value, engine: Engine, clock: PracticeClock, page: Score) -> None:
         if isinstance(value, OrchestraEvent):
@@ -341,22 +335,6 @@ class Rehearsal:
         )
 
 
-def in_beats(wanted: Wanted, page: Score) -> Wanted:
-    """Bars as beats of this page. Raises ScoreError for a bar that is not there."""
-
-    def beat_of(bar: str) -> float:
-        number, _, passing = bar.partition("@")
-        return page.beat_of_bar(number, int(passing) if passing.isdigit() else 1)
-
-    if wanted.from_bar is not None:
-        wanted = replace(wanted, from_beat=beat_of(wanted.from_bar), from_bar=None)
-    if wanted.loop_bars is not None:
-        last = page.bar_at(beat_of(wanted.loop_bars[1]))
-        loop = (beat_of(wanted.loop_bars[0]), last.beat + last.duration_beats)
-        wanted = replace(wanted, loop=loop, loop_bars=None)
-    return wanted
-
-
 def outline(page: Score) -> dict[str, Any]:
     """What the stand needs to name places: bars [beat, number, pass, quarters in a counted beat], solo onsets."""
     return {
@@ -364,6 +342,8 @@ def outline(page: Score) -> dict[str, Any]:
         "bars": [[bar.beat, bar.number, bar.passing, 4 / bar.denominator] for bar in page.bars],
         "onsets": page.solo_onsets.tolist(),
         "end_beat": page.end_beat,
+        "sections": sections(page.parts),
+        "tuttis": [[start, stop] for start, stop in page.tutti],
         "tempi": [[mark.beat, round(60 / mark.beat_period_s, 2)] for mark in page.tempi],
     }
 

@@ -81,7 +81,8 @@ def _hear(stage: Stage, text: str, listener: Listener) -> bool:
         if said.get("do") == "command":
             value = said.get("value")
             number = float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-            rehearsal.command(str(said.get("name")), number)
+            about = said.get("about")
+            rehearsal.command(str(said.get("name")), number, about[:200] if isinstance(about, str) else None)
         elif said.get("do") == "midi":
             message = said.get("bytes")
             if isinstance(message, list) and len(message) == 3 and all(type(byte) is int for byte in message):

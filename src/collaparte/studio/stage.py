@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,13 @@ from collaparte.studio.feed import Feed
 from collaparte.studio.jobs import ENGRAVING, RENDERING, run_job
 from collaparte.studio.library import Entry, Library, with_files
 from collaparte.studio.preferences import Players
-from collaparte.studio.rehearsal import Rehearsal, Wanted
+from collaparte.studio.rehearsal import Rehearsal
+from collaparte.studio.wanted import wanted_of
 from collaparte.studio.worker import read_page
 from collaparte.takes import Kept, Shelf, read_take, write_csv, write_take
 
 LAYOUTS = ("wide", "tall")
-VIEWS = ("solo", "full")
+VIEWS = ("solo", "cue", "full")
 
 
 class Stage:
@@ -80,12 +79,13 @@ class Stage:
 
     # -- pages -------------------------------------------------------------------------------------------------------
 
-    def pages(self, entry: Entry, layout: str, view: str) -> dict[str, Any]:
-        """How far the engraving is: ``pages`` ready, ``total`` when known, ``done``, then ``map``, or ``trouble``."""
-        if layout not in LAYOUTS or view not in VIEWS:
-            raise ScoreError(f"Layouts are {', '.join(LAYOUTS)}; views are {', '.join(VIEWS)}.")
-        folder = self.library.engraved(entry, layout, view)
-        key = (entry.id, layout, view)
+    def pages(self, entry: Entry, layout: str, view: str, changed: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """How far the engraving is: ``pages`` ready, ``total`` when known, ``done``, then ``map``, or ``trouble``.
+
+        ``changed``: ``transpose`` (semitones) and ``tutti_bars``, where the page is not as printed.
+        """
+        folder = self._folder(entry, layout, view, changed or {})
+        key = (entry.id, layout, folder.name)
         with self._lock:
             progress = self._engraving.get(key)
             finished = progress is not None and progress["done"] and not progress["trouble"]
@@ -97,7 +97,7 @@ class Stage:
                     progress.update(pages=total, total=total, done=True)
                 else:
                     work = threading.Thread(
-                        target=self._engrave, args=(entry, layout, view, folder, progress), daemon=True,
+                        target=self._engrave, args=(entry, layout, view, changed or {}, folder, progress), daemon=True,
                         name="collaparte-engraving",
                     )  # fmt: skip
                     work.start()
@@ -106,11 +106,33 @@ class Stage:
             answer["map"] = json.loads((folder / "map.json").read_text(encoding="utf-8"))
         return answer
 
-    def _engrave(self, entry: Entry, layout: str, view: str, folder: Path, progress: dict[str, Any]) -> None:
+    def _folder(self, entry: Entry, layout: str, view: str, changed: Mapping[str, int]) -> Path:
+        if layout not in LAYOUTS or view not in VIEWS:
+            raise ScoreError(f"Layouts are {', '.join(LAYOUTS)}; views are {', '.join(VIEWS)}.")
+        semitones, bars = int(changed.get("transpose", 0)), changed.get("tutti_bars")
+        if abs(semitones) > 24 or (bars is not None and not 0 <= bars <= 16):
+            raise ScoreError("There is no such page: at most 24 semitones, and 16 bars of lead-in.")
+        variant = (f"{semitones:+d}" if semitones else "") + (f"t{int(bars)}" if bars is not None else "")
+        return self.library.engraved(entry, layout, view, variant)
+
+    def _engrave(
+        self,
+        entry: Entry,
+        layout: str,
+        view: str,
+        changed: Mapping[str, int],
+        folder: Path,
+        progress: dict[str, Any],
+    ) -> None:
         def tell(news: Mapping[str, Any]) -> None:
             progress.update(pages=news["page"], total=news["pages"])
 
-        request = {"piece": self.library.files(entry), "layout": layout, "view": view, "folder": str(folder)}
+        request = {
+            "piece": {**self.library.files(entry), **changed},
+            "layout": layout,
+            "view": view,
+            "folder": str(folder),
+        }
         try:
             run_job("engrave", request, ENGRAVING, tell)
         except CollaparteError as error:
@@ -122,11 +144,30 @@ class Stage:
         with self._lock:
             self._engraving = {key: value for key, value in self._engraving.items() if key[0] != piece}
 
-    def page_path(self, entry: Entry, layout: str, view: str, number: int) -> Path:
+    def page_path(
+        self, entry: Entry, layout: str, view: str, number: int, changed: Mapping[str, int] | None = None
+    ) -> Path:
         """Where page ``number`` (from 1) lies when it is engraved."""
-        if layout not in LAYOUTS or view not in VIEWS:
-            raise ScoreError("There is no such layout or view.")
-        return self.library.engraved(entry, layout, view) / f"{number:d}.svg"
+        return self._folder(entry, layout, view, changed or {}) / f"{number:d}.svg"
+
+    # -- marks -------------------------------------------------------------------------------------------------------
+
+    def spots(self, entry: Entry, layout: str, view: str, changed: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Where every bar and note of the engraved pages is on the paper (see ``engraving``). Raises ScoreError."""
+        path = self._folder(entry, layout, view, changed or {}) / "spots.json"
+        if not path.exists():
+            raise ScoreError("These pages are not engraved (yet).")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def mark(self, piece: str, tables: Mapping[str, Any]) -> Entry:
+        """Keep ``tables`` as the piece's marks. Raises MarksError, and ScoreError while the edit lock is on."""
+        now = self._rehearsal
+        if now is not None and now.alive and now.locked:
+            raise ScoreError("The edit lock is on: the marks stay as they are until it is off.")
+        entry = self.library.mark(piece, tables)
+        self.forget_pages(entry.id)
+        return entry
 
     # -- takes and devices -------------------------------------------------------------------------------------------
 
@@ -175,35 +216,3 @@ class Stage:
                 {"name": check.name, "ok": check.ok, "detail": check.detail, "mend": check.mend} for check in checks()
             ],
         }
-
-
-def wanted_of(asked: Mapping[str, Any]) -> Wanted:
-    """What a page asked for, checked: unknown fields are passed over. Raises CollaparteError."""
-    known: dict[str, Any] = {}
-    for item in fields(Wanted):
-        if (value := asked.get(item.name)) is None:
-            continue
-        kind = str(item.type)
-        if item.name == "loop_bars":
-            if not (isinstance(value, list) and len(value) == 2 and all(isinstance(bar, str) for bar in value)):
-                raise CollaparteError("A loop is two bars.")
-            known["loop_bars"] = (value[0][:20], value[1][:20])
-        elif item.name == "loop":
-            if not (isinstance(value, list) and len(value) == 2 and all(_is_number(bound) for bound in value)):
-                raise CollaparteError("A loop is two beats.")
-            known["loop"] = (float(value[0]), float(value[1]))
-        elif kind.startswith("str"):
-            if not isinstance(value, str) or len(value) > 200:
-                raise CollaparteError(f"{item.name} is a short text.")
-            known[item.name] = value
-        elif kind.startswith("bool"):
-            known[item.name] = bool(value)
-        elif _is_number(value):
-            known[item.name] = int(value) if kind == "int" else float(value)
-        else:
-            raise CollaparteError(f"{item.name} is a number.")
-    return Wanted(**known)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
