@@ -15,7 +15,7 @@
     GET  /api/voices?presets=0.40,0.68          soundfont presets (BANK.PROGRAM) for the page's own sampler
     GET, POST, DELETE /api/rehearsal            what goes on; begin; end
     GET  /api/takes, /api/takes/NAME            takes; one looked at
-    GET  /api/takes/NAME/export/KIND            jsonl, csv, midi, wav (what=both, solo, orchestra)
+    GET  /api/takes/NAME/export/KIND            jsonl, csv, positions, midi, wav (what=both, solo, orchestra)
     DELETE /api/takes/NAME                      delete and forget
     /api/settings, profiles, calibration, meter  see ``settings_api``
     web socket /api/audio                       the browser's microphone and loudspeaker (``booth``)
@@ -37,7 +37,7 @@ from typing import Any
 from collaparte.errors import CollaparteError, MissingExtra, TakeError
 from collaparte.studio.fonts import faces
 from collaparte.studio.library import MOST_BYTES, Entry
-from collaparte.studio.review import review, row
+from collaparte.studio.review import row
 from collaparte.studio.safety import Door, Guard
 from collaparte.studio.stage import Stage
 
@@ -314,10 +314,11 @@ async def _take(request: Request) -> Response:
             raise TakeError("This take is being played. Stop first.")
         kept = await run_in_threadpool(stage.shelf.delete, name)
         return JSONResponse({"deleted": kept.name})
-    return JSONResponse(await run_in_threadpool(review, stage.shelf, name))
+    return JSONResponse(await run_in_threadpool(stage.review, name))
 
 
 MEDIA = {"jsonl": ("jsonl", "application/jsonl"), "csv": ("csv", "text/csv"), "midi": ("mid", "audio/midi"),
+         "positions": ("positions.csv", "text/csv"),
          "wav": ("wav", "audio/wav")}  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from collaparte.measure import Onsets, asynchrony, only_at, orchestra_onsets, solo_onsets
 from collaparte.plots import tempo_curve
 from collaparte.score import Score
+from collaparte.studio.learnt import learnt
 from collaparte.studio.library import with_files
+from collaparte.studio.placed import by_sound, slips
 from collaparte.studio.worker import read_page
 from collaparte.takes import Kept, Recollection, Shelf, read_take
 
@@ -64,6 +67,10 @@ def review(shelf: Shelf, name: str) -> dict[str, Any]:
         },
         "hesitations": hesitations(score, solo),
         "practise": passages(by_bar),
+        "slips": [asdict(slip) for slip in slips(take, score)],
+        "by_sound": by_sound(take),
+        "learnt": learnt(shelf.memory(soloist), take, score),
+        "wanted": take.header.config.get("studio"),
         "happened": [[value.time_s, value.name] for value in take.commands]
         + [[value.time_s, value.text] for value in take.notices],
     }

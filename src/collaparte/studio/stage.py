@@ -181,6 +181,9 @@ class Stage:
             parts = read_page(with_files(take.header.config), choose=True).parts
             orchestra: list[OrchestraEvent | Click] = [*take.orchestra, *take.clicks] if what != "solo" else []
             write_midi(path, parts, orchestra, [*take.solo, *take.pedals] if what != "orchestra" else [])
+        elif kind == "positions":
+            request = {"take": str(kept.path), "out": str(path), "piece": with_files(take.header.config)}
+            run_job("positions", request, RENDERING)
         elif kind == "jsonl":
             write_take(take, path)
         else:
@@ -199,6 +202,11 @@ class Stage:
         if not path.exists():
             run_job("voices", {"font": str(font), "programs": sorted(set(programs)), "out": str(path)}, RENDERING)
         return path
+
+    def review(self, name: str) -> dict[str, Any]:
+        """A take looked at, in another process: it may be an hour long. Raises TakeError, ScoreError."""
+        kept = self.shelf.find(name)
+        return run_job("review", {"folder": str(self.shelf.folder), "take": kept.name}, RENDERING)
 
     def devices(self) -> dict[str, Any]:
         """Ports and loudspeakers there are now, and what is missing."""

@@ -135,6 +135,23 @@ def flatten_voices(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     return {}
 
 
+def review_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """A take looked at (``review.review``)."""
+    from collaparte.studio.review import review
+    from collaparte.takes import Shelf
+
+    return review(Shelf(request["folder"]), request["take"])
+
+
+def place_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """When every note of the page sounded, as a table."""
+    from collaparte.studio.placed import write_positions
+    from collaparte.takes import read_take
+
+    write_positions(read_take(request["take"]), read_page(request["piece"], choose=True), request["out"])
+    return {}
+
+
 def sleep_and_grow(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Take ``bytes`` of memory and ``seconds`` of time: how the limits are tested on this very machine."""
     import time
@@ -149,6 +166,8 @@ JOBS: Mapping[str, Callable[[Mapping[str, Any], Tell], dict[str, Any]]] = {
     "engrave": engrave_piece,
     "render": render_take,
     "voices": flatten_voices,
+    "review": review_take,
+    "positions": place_take,
     "sleep": sleep_and_grow,
 }
 
