@@ -107,8 +107,8 @@ def slips(take: Take, score: Score) -> list[Slip]:
         else:
             found.append(Slip("extra", beat, score.bar_at(beat).number, event.pitch))
     for row in left:
-        at = float(rows["beat"][row])
-        found.append(Slip("missed", at, score.bar_at(at).number, int(rows["pitch"][row])))
+        place = float(rows["beat"][row])
+        found.append(Slip("missed", place, score.bar_at(place).number, int(rows["pitch"][row])))
     return sorted(found, key=lambda slip: (slip.beat, slip.pitch))
 
 
