@@ -181,7 +181,7 @@ def test_a_part_that_does_not_fill_its_bars_is_found_bar_by_bar_when_it_is_seen_
     assert all(placed[beat] for beat in score.solo_onsets.tolist())
     assert [beat for beat, _, _ in found["bars"]] == [0.0, 4.0, 8.0, 12.0, 16.0]
     spots = json.loads((tmp_path / "spots.json").read_text())
-    assert [number for _, number in spots["bars"]] == ["1", "2", "3", "4", "5"]
+    assert [number for _, number, _ in spots["bars"]] == ["1", "2", "3", "4", "5"]
     assert spots["notes"][placed[17.0][0]] == ["5", 1.0]
 
 

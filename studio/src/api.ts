@@ -9,8 +9,16 @@ export interface Description {
 export interface Piece {
   id: string; name: string; shipped: boolean; pair: boolean; solo: string[]; suggested: string[];
   description?: Description; engraves: boolean; takes: number; last_played: string | null;
+  parts?: string[]; playing?: string[]; bars?: number | null; duration_s?: number | null; odd?: number;
 }
-export interface PageMap { pages: number; beats: [number, string[], string[]][]; bars: [number, string, string][] }
+export interface PageMap { pages: number; beats: [number, string[], string[]][]; bars: [number, string, string][]; left: string[] }
+/** Where bars [name, number, quarters in a counted beat] and notes {name: [number, quarters into the bar]} stand. */
+export interface Spots { bars: [string, string, number][]; notes: Record<string, [string, number]> }
+export type Mark = Record<string, string | number | boolean>;
+export type Marks = Record<string, Mark[]>;
+export interface Wishes {
+  mode: string; slowest: number | null; fastest: number | null; tuttis: string; lead_in_bars: number; metronome: string;
+}
 export interface Engraving { pages: number; total: number | null; done: boolean; trouble: string | null; map?: PageMap }
 export interface Devices { midi_in: string[]; midi_out: string[]; audio_out: string[]; audio_in: string[]; soundfont: boolean }
 export interface TakeRow {
@@ -31,17 +39,18 @@ export interface Review extends TakeRow {
 }
 export interface Position { beat: number; certainty: number; state: string; onset_s: number; time_s: number }
 export interface Plan { from_s: number; from_beat: number; beat_period_s: number; hold_beat: number | null }
-export interface Outline { title: string; bars: [number, string, number, number][]; onsets: number[]; end_beat: number; tempi: [number, number][] }
+export interface Outline { title: string; bars: [number, string, number, number][]; onsets: number[]; end_beat: number; tempi: [number, number][]; sections: Record<string, string[]>; tuttis: [number, number][] }
 export interface Wanted {
   soloist: string; input: string; midi_in: string | null; mic?: string | null; page?: string | null; level: string; seed: number; output: string;
   midi_out: string | null; from_beat: number | null; tempo: number | null; count_in: number;
   loop: [number, number] | null; loop_speed: number; memory: boolean; speed: number;
+  transpose: number; tutti_bars: number | null; hand: string; pedals: [number, string][];
 }
 export interface Stand {
   kind: "stand"; state: "empty" | "opening" | "ready" | "playing" | "held" | "over" | "failed"; piece?: string;
   trouble?: string | null; take?: string | null; learnt?: string | null; locked?: boolean; now_s?: number; speed?: number;
   wanted?: Wanted; position?: Position | null; plan?: Plan | null; heard?: number[]; outline?: Outline | null;
-  worst_late_ms?: number;
+  worst_late_ms?: number; wishes?: Wishes; balance?: Record<string, number>; tuning_hz?: number;
 }
 
 async function ask<T>(path: string, options: RequestInit = {}): Promise<T> {

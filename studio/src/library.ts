@@ -1,7 +1,7 @@
 // The library: pieces, search, and a place to drop a score.
 
 import { get, upload, type Piece } from "./api";
-import { fill, h, say, when } from "./dom";
+import { fill, h, minutes, say, when } from "./dom";
 
 const ACCEPT = ".musicxml,.xml,.mxl,.mid,.midi,.mei,.krn";
 
@@ -19,7 +19,10 @@ export const showLibrary = () => (main: HTMLElement) => {
 
   const draw = (): void => {
     const word = (search as unknown as HTMLInputElement).value.toLocaleLowerCase();
-    const shown = pieces.filter((piece) => piece.name.toLocaleLowerCase().includes(word));
+    const told = (piece: Piece): string => [piece.name, ...(piece.parts ?? [])].join(" ").toLocaleLowerCase();
+    const shown = pieces.filter((piece) => word.split(/\s+/).every((one) => told(piece).includes(one)));
+    // What was played last comes first; what never was keeps its order.
+    shown.sort((one, other) => (other.last_played ?? "").localeCompare(one.last_played ?? ""));
     fill(list, ...shown.map(card));
     if (!shown.length) fill(list, h("li", { class: "none" }, "Nothing here by that name."));
   };
@@ -59,9 +62,13 @@ function card(piece: Piece): HTMLElement {
   const takes = piece.takes === 1 ? "1 take" : `${piece.takes} takes`;
   const notes = [piece.shipped ? "comes with the studio" : null, piece.takes ? takes : "not played yet",
     piece.last_played ? `last on ${when(piece.last_played)}` : null].filter(Boolean);
+  const what = [piece.playing?.length ? `you play ${piece.playing.join(", ")}` : piece.parts?.length ? "choose your part" : null,
+    piece.bars ? `${piece.bars} bars` : null, piece.duration_s ? minutes(piece.duration_s) : null].filter(Boolean);
+  const odd = piece.odd ? `${piece.odd} ${piece.odd === 1 ? "thing looks" : "things look"} odd` : null;
   return h(
     "li",
     {},
-    h("a", { class: "card", href: `#/piece/${piece.id}` }, h("strong", {}, piece.name), h("span", {}, notes.join(" · "))),
+    h("a", { class: "card", href: `#/piece/${piece.id}` }, h("strong", {}, piece.name), what.length ? h("span", {}, what.join(" · ")) : null,
+      h("span", {}, notes.join(" · ")), odd ? h("span", { class: "odd" }, odd) : null),
   );
 }

@@ -1,10 +1,12 @@
 // The page: which view is shown, by the part of the address after #.
 
 import "./style.css";
+import "./rehearse.css";
 import { dressAtOnce, turnTheme } from "./appearance";
 import { attend } from "./booth";
 import { fill, h, say } from "./dom";
 import { showLibrary } from "./library";
+import { showMarks } from "./marking";
 import { showPiece } from "./piece";
 import { showReview, showTakes } from "./review";
 import { showSettings } from "./settings";
@@ -21,6 +23,7 @@ function viewOf(hash: string): { view: View; here: string } {
   const [name = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
   const more = decodeURIComponent((rest.join("/").split("?")[0]) ?? "");
   if (name === "piece") return { view: showPiece(more), here: "library" };
+  if (name === "marks") return { view: showMarks(more), here: "marks" };
   if (name === "stand") return { view: showStand(), here: "stand" };
   if (name === "takes") return { view: showTakes(), here: "takes" };
   if (name === "settings") return { view: showSettings(), here: "settings" };

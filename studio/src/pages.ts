@@ -1,11 +1,15 @@
 // The engraved pages: fetched as they come, shown one at a time, with a place for every performed beat.
 
-import { get, type Engraving, type PageMap } from "./api";
+import { get, type Engraving, type PageMap, type Spots } from "./api";
 import { fill, h } from "./dom";
 
 export interface Place { beat: number; x: number; top: number; bottom: number; right: number; system: number }
 
 const LOOK_MS = 400;
+const FIRST_LOOKS_MS = 60; // until the first page is there
+
+/** What is not as printed. */
+export interface Changed { transpose?: number; tutti_bars?: number | null; hand?: string }
 
 export class Pages {
   readonly element = h("div", { class: "paper", role: "img", "aria-label": "The score" });
@@ -23,12 +27,20 @@ export class Pages {
   /** A bar was chosen: the performed beats at which it begins, one for each pass. */
   onbar: (beats: number[]) => void = () => undefined;
   onready: () => void = () => undefined;
+  /** The page was laid out anew (turned, resized): whatever lies over it moves. */
+  onlaid: () => void = () => undefined;
+  /** Instead of ``onbar``: a bar, and the note in it when one was hit, by their names. */
+  onspot: ((bar: string, note: string | null) => void) | null = null;
 
-  constructor(private piece: string, private layout: string, private view: string) {
+  constructor(private piece: string, private layout: string, private view: string, private changed: Changed = {}) {
     this.element.append(this.cursor);
     this.element.addEventListener("click", (event) => {
       const bar = (event.target as Element).closest?.("g.measure");
       const name = bar?.id ?? this.barUnder(event.clientX, event.clientY);
+      if (name && this.onspot) {
+        this.onspot(name, (event.target as Element).closest?.("g.note, g.rest, g.chord")?.id ?? this.noteUnder(event.clientX, event.clientY));
+        return;
+      }
       if (name && this.map) {
         const beats = this.map.bars.filter(([, id]) => id === name).map(([beat]) => beat);
         if (beats.length) this.onbar(beats);
@@ -51,20 +63,36 @@ export class Pages {
     return this.svgs.length;
   }
 
+  private asked(): string {
+    const { transpose, tutti_bars } = this.changed;
+    return (transpose ? `&transpose=${transpose}` : "") + (typeof tutti_bars === "number" ? `&tutti_bars=${tutti_bars}` : "");
+  }
+
+  /** Where bars and notes of these pages stand on the paper. */
+  spots(): Promise<Spots> {
+    return get<Spots>(`/api/library/${this.piece}/spots?layout=${this.layout}&view=${this.view}${this.asked()}`);
+  }
+
   private async fetch(): Promise<void> {
     const where = `/api/library/${this.piece}/pages`;
     let trouble: string | null = null;
     while (!this.gone) {
-      const found = await get<Engraving>(`${where}?layout=${this.layout}&view=${this.view}`);
-      this.total = found.total;
-      while (this.svgs.length < found.pages && !this.gone) {
-        const text = await get<string>(`${where}/${this.layout}/${this.view}/${this.svgs.length + 1}`);
-        this.add(text);
+      let found: Engraving;
+      try {
+        found = await get<Engraving>(`${where}?layout=${this.layout}&view=${this.view}${this.asked()}`);
+        this.total = found.total;
+        while (this.svgs.length < found.pages && !this.gone) {
+          const text = await get<string>(`${where}/${this.layout}/${this.view}/${this.svgs.length + 1}?${this.asked().slice(1)}`);
+          this.add(text);
+        }
+      } catch (error) {
+        if (this.svgs.length === 0) trouble = (error as Error).message;
+        break;
       }
       trouble = found.trouble;
-      if (found.map) this.take(found.map);
+      if (found.map && !this.gone) this.take(found.map);
       if (found.done || trouble) break;
-      await new Promise((done) => setTimeout(done, LOOK_MS));
+      await new Promise((done) => setTimeout(done, this.svgs.length ? LOOK_MS : FIRST_LOOKS_MS));
     }
     if (trouble && !this.gone) {
       fill(this.element, h("p", { class: "nopaper" }, trouble));
@@ -84,7 +112,10 @@ export class Pages {
 
   private take(map: PageMap): void {
     this.map = map;
-    for (const [beat, mine] of map.beats) if (mine.length) this.soloAt.set(beat, mine);
+    const left = new Set(map.left);
+    const hand = this.changed.hand ?? "both";
+    const own = (id: string): boolean => hand === "both" || !left.size || left.has(id) === (hand === "left");
+    for (const [beat, mine] of map.beats) if (mine.some(own)) this.soloAt.set(beat, mine.filter(own));
     this.firstBeatOn = [];
     for (const [beat, id] of map.bars) this.firstBeatOn.push(beat, this.pageOf.get(id) ?? 1);
     this.colour();
@@ -144,13 +175,49 @@ export class Pages {
         taken.add(beat);
       }
     }
-    for (const [beat, id] of this.map.bars) {
-      if (taken.has(beat) || this.pageOf.get(id) !== this.shown) continue;
+    this.map.bars.forEach(([beat, id], at) => {
+      if (taken.has(beat) || this.pageOf.get(id) !== this.shown) return;
       const bar = svg.getElementById(id);
-      if (bar) put(beat, bar, staves(bar).left + 6);
-    }
+      if (!bar) return;
+      // A rest of several bars may be engraved as one: each has its share of the width.
+      let first = at, last = at;
+      while (this.map?.bars[first - 1]?.[1] === id) first--;
+      while (this.map?.bars[last + 1]?.[1] === id) last++;
+      const box = staves(bar);
+      put(beat, bar, box.left + 6 + ((box.right - box.left - 6) * (at - first)) / (last - first + 1));
+    });
     this.places.sort((one, other) => one.beat - other.beat);
+    this.onlaid();
   };
+
+  /** The boxes, on the paper, of the bars on the page that is shown which have one of these names; staff lines alone. */
+  boxes(names: Set<string>): { left: number; right: number; top: number; bottom: number }[] {
+    const svg = this.svgs[this.shown - 1];
+    const frame = this.element.getBoundingClientRect();
+    return [...(svg?.querySelectorAll("g.measure") ?? [])].filter((bar) => names.has(bar.id)).map((bar) => {
+      const box = staves(bar);
+      return { left: box.left - frame.left, right: box.right - frame.left, top: box.top - frame.top, bottom: box.bottom - frame.top };
+    });
+  }
+
+  /** Where, across the paper, the middle of the first of these notes is on the page that is shown; null: on none. */
+  across(names: string[]): number | null {
+    const svg = this.svgs[this.shown - 1];
+    for (const name of names) {
+      const note = svg?.getElementById(name);
+      const head = note?.querySelector(".notehead") ?? note;
+      if (!head) continue;
+      const box = head.getBoundingClientRect();
+      return box.left + box.width / 2 - this.element.getBoundingClientRect().left;
+    }
+    return null;
+  }
+
+  /** The pages as they come from now on hold this bar: show it. */
+  showBar(name: string): void {
+    const page = this.pageOf.get(name);
+    if (page) this.show(page);
+  }
 
   /** Draw the cursor at a beat, between the notes beside it; hidden when the beat is not on this page. */
   point(beat: number): void {
@@ -213,6 +280,15 @@ export class Pages {
       const page = this.pageOf.get(id);
       if (page) this.svgs[page - 1]?.getElementById(id)?.classList.toggle("heard", on);
     }
+  }
+
+  private noteUnder(x: number, y: number): string | null {
+    const svg = this.svgs[this.shown - 1];
+    for (const head of svg?.querySelectorAll("g.notehead, g.rest") ?? []) {
+      const box = head.getBoundingClientRect();
+      if (x >= box.left - 8 && x <= box.right + 8 && y >= box.top - 8 && y <= box.bottom + 8) return (head.closest("g.note, g.rest") ?? head).id;
+    }
+    return null;
   }
 
   private barUnder(x: number, y: number): string | null {

@@ -4,8 +4,11 @@ import { get, post, remove, upload, type Devices, type Piece } from "./api";
 import { booth, pageKey } from "./booth";
 import { fill, h, minutes, say, when } from "./dom";
 import { inputs, outputs, settings } from "./settings";
+import { HANDS, KEYS, METRONOMES, MODES, SHORT } from "./wishes";
 
 const KEPT = "rehearsal";
+const PEDALS: [string, string][] = [["", "stays a pedal"], ["big", "begins, holds, goes on"], ["next_entry", "next entry"],
+  ["previous_entry", "entry before"], ["tap", "a bar line is now"], ["cut", "skips the tutti"], ["panic", "silence"]];
 
 function kept(): Record<string, string> {
   try {
@@ -80,6 +83,17 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
         field("loop_from", "Loop from bar", { type: "text" }, wanted.get("from") ?? ""),
         field("loop_to", "to bar", { type: "text" }, wanted.get("to") ?? ""),
         field("loop_speed", "each round faster by", { type: "number", min: 0.5, max: 2, step: 0.01 }, "1"))),
+    h("details", { class: "how" }, h("summary", {}, "How we play: waiting, key, tuttis, hands, metronome, pedals"),
+      h("div", { class: "fields" },
+        select("mode", "When I do not come", MODES, before.mode),
+        select("transpose", "Key", KEYS, "0"),
+        select("tutti_bars", "Long tuttis", SHORT, before.tutti_bars),
+        select("hand", "Of two staves I play", HANDS, "both"),
+        select("metronome", "Metronome", METRONOMES, before.metronome),
+        field("tuning_hz", "The orchestra's A, in Hz", { type: "number", min: 415, max: 466, step: 0.1 }, before.tuning_hz ?? "440"),
+        select("pedal67", "The soft pedal (left)", PEDALS, before.pedal67),
+        select("pedal66", "The middle pedal", PEDALS, before.pedal66),
+        select("pedal64", "The sustaining pedal (right)", PEDALS, before.pedal64))),
     h("button", { type: "submit", class: "big" }, "Rehearse"),
   );
   rehearse.addEventListener("submit", (event) => {
@@ -104,7 +118,8 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
   if (!numbers.length) throw new Error("Choose the part you play.");
   if (numbers.join() !== piece.solo.join()) await post(`/api/library/${piece.id}`, { solo: numbers });
   const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
-  localStorage.setItem(KEPT, JSON.stringify({ input: text("input"), output: text("output"), level: text("level") }));
+  const habits = Object.fromEntries(["mode", "tutti_bars", "metronome", "tuning_hz", "pedal64", "pedal66", "pedal67"].map((name) => [name, text(name)]));
+  localStorage.setItem(KEPT, JSON.stringify({ ...habits, input: text("input"), output: text("output"), level: text("level") }));
   post("/api/settings", { input: text("input"), output: text("output"), profile: text("soloist") || "me" }).catch(() => undefined);
   localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
   if (input === "browser" || output === "browser") await booth.enter(input === "browser", output === "browser");
@@ -114,6 +129,8 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
     piece: piece.id, page: pageKey(), mic: input === "mic" ? port : null, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
     seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
     loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,
+    mode: text("mode"), transpose: Number(text("transpose")), tutti_bars: number("tutti_bars"), hand: text("hand"), metronome: text("metronome"),
+    tuning_hz: number("tuning_hz") ?? 440, pedals: [64, 66, 67].filter((pedal) => text(`pedal${pedal}`)).map((pedal) => [pedal, text(`pedal${pedal}`)]),
   });
   location.hash = "#/stand";
 }
@@ -124,7 +141,8 @@ function split(text: string): [string, string | null] {
 }
 
 function more(piece: Piece, again: () => Promise<void>): HTMLElement | null {
-  if (piece.shipped) return null;
+  const marks = h("a", { class: "button quiet", id: "marks", href: `#/marks/${piece.id}` }, "Marks: fermatas, cuts, who leads");
+  if (piece.shipped) return h("div", { class: "more" }, marks);
   const picker = h("input", { type: "file", id: "pair", class: "unseen" });
   picker.addEventListener("change", () => {
     const file = (picker as unknown as HTMLInputElement).files?.[0];
@@ -134,7 +152,7 @@ function more(piece: Piece, again: () => Promise<void>): HTMLElement | null {
     if (!window.confirm(`Take “${piece.name}” out of the library? Its takes stay.`)) return;
     remove(`/api/library/${piece.id}`).then(() => { location.hash = "#/"; }).catch((error: Error) => say(error.message));
   } }, "Remove this piece");
-  return h("div", { class: "more" },
+  return h("div", { class: "more" }, marks,
     piece.pair ? null : picker,
     piece.pair ? null : h("label", { class: "button quiet", for: "pair" }, "This is the solo part alone: add the orchestra's file"), away);
 }

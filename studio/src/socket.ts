@@ -69,8 +69,8 @@ class Line {
     return () => this.hearers.delete(hearer);
   }
 
-  command(name: string, value: number | null = null): void {
-    this.send({ do: "command", name, value });
+  command(name: string, value: number | null = null, about: string | null = null): void {
+    this.send({ do: "command", name, value, about });
   }
 
   key(bytes: Uint8Array, stamp: number): void {

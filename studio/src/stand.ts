@@ -1,14 +1,18 @@
 // The stand: score, cursor, one big control, one panic key, and how sure the orchestra is.
 
-import { post, type Outline, type Plan, type Position, type Stand } from "./api";
+import { post, type Outline, type Plan, type Position, type Stand, type Wanted } from "./api";
 import { fill, h, say } from "./dom";
 import { Dial } from "./dial";
 import { Pages } from "./pages";
 import { line, type Value } from "./socket";
+import { MODES, WishesSheet } from "./wishes";
 import { listen } from "./webmidi";
 
 const TURN_AHEAD_S = 0.8;
 const BACK_AFTER_MS = 4000; // a page turned by hand stays so long
+
+const VIEWS = ["solo", "cue", "full"];
+const SEES: Record<string, string> = { solo: "My part", cue: "With a cue", full: "Full score" };
 
 const BIG: Record<Stand["state"], string> = {
   empty: "Choose a piece", opening: "Opening …", ready: "Begin", playing: "Hold", held: "Go on", over: "Again", failed: "Try again",
@@ -34,6 +38,8 @@ class StandView {
   private deaf: () => void;
   private nokeys: () => void = () => undefined;
   private listening = "";
+  private pagesOf = "";
+  private sheet = new WishesSheet({ again: (more) => this.again(null, more), close: () => this.wishes(false) });
 
   private bar = h("output", { class: "barnumber", id: "bar", "aria-label": "Bar" }, "–");
   private words = h("p", { class: "words", id: "words", role: "status" });
@@ -43,6 +49,8 @@ class StandView {
   private big = h("button", { class: "big", id: "big", onclick: () => this.press() }, "");
   private stop = h("button", { id: "stop", onclick: () => line.command("stop") }, "Stop");
   private panic = h("button", { class: "panic", id: "panic", title: "Silence at once (Escape)", onclick: () => line.command("panic") }, "Panic");
+  private how = h("button", { class: "quiet", id: "how", "aria-expanded": "false", "aria-controls": "wishes", title: "How we play (W)", onclick: () => this.wishes(!this.sheet.open) }, "How we play");
+  private marks = h("a", { class: "button quiet", id: "marks", title: "Fermatas, cuts, who leads", href: "#/" }, "Marks");
   private lock = h("button", { class: "quiet", id: "lock", "aria-pressed": "false", title: "Edit lock (L)", onclick: () => line.command("lock") }, "Lock");
   private place = h("input", { id: "frombar", type: "text", inputmode: "numeric", "aria-label": "Go to bar", placeholder: "Bar" }) as unknown as HTMLInputElement;
 
@@ -70,13 +78,14 @@ class StandView {
       this.holder,
       h("section", { class: "controls", "aria-label": "Controls" },
         h("div", { class: "side" },
-          h("button", { class: "quiet", id: "view", title: "My part or the full score (F)", onclick: () => this.turnView() }, ""),
+          h("button", { class: "quiet", id: "view", title: "My part, with a cue of the orchestra, or the full score (F)", onclick: () => this.turnView() }, ""),
           h("button", { class: "quiet", "aria-label": "Page back", onclick: () => this.turn(-1) }, "‹"),
           h("span", { id: "pageno", class: "pageno" }, ""),
           h("button", { class: "quiet", "aria-label": "Next page", onclick: () => this.turn(1) }, "›"),
           go),
         this.big,
-        h("div", { class: "side end" }, this.lock, this.stop, this.panic)),
+        h("div", { class: "side end" }, this.how, this.marks, this.lock, this.stop, this.panic)),
+      this.sheet.element,
     );
     document.addEventListener("keydown", this.key);
     addEventListener("resize", this.turned);
@@ -109,8 +118,10 @@ class StandView {
     this.position = stand.position ?? null;
     this.plan = stand.plan ?? null;
     this.outline = stand.outline ?? null;
-    if (stand.piece && stand.piece !== this.piece) {
+    const pagesOf = JSON.stringify([stand.piece, stand.wanted?.transpose, stand.wanted?.tutti_bars, stand.wanted?.hand]);
+    if (stand.piece && pagesOf !== this.pagesOf) {
       this.piece = stand.piece;
+      this.pagesOf = pagesOf;
       this.engrave();
     }
     this.pages?.setHeard(stand.heard ?? []);
@@ -132,7 +143,8 @@ class StandView {
     const heard = this.pages?.heardBeats ?? this.now.heard ?? [];
     this.pages?.close();
     const layout = (this.layout = shape());
-    const pages = new Pages(this.piece, layout, this.view);
+    const { transpose, tutti_bars, hand } = this.now.wanted ?? {};
+    const pages = new Pages(this.piece, layout, this.view, { transpose, tutti_bars, hand });
     this.pages = pages;
     pages.onbar = (beats) => this.toBeat(beats);
     pages.onready = () => this.number();
@@ -152,14 +164,33 @@ class StandView {
     this.lock.setAttribute("aria-pressed", String(Boolean(this.now.locked)));
     fill(this.lock, this.now.locked ? "Locked" : "Lock");
     const view = document.getElementById("view");
-    if (view) view.textContent = this.view === "solo" ? "Full score" : "My part";
+    if (view) view.textContent = SEES[this.view] ?? "";
+    this.sheet.show(this.now);
+    this.marks.hidden = !this.piece || Boolean(this.now.locked && live);
+    this.marks.setAttribute("href", `#/marks/${this.piece}`);
     if (state === "over" && this.now.take) {
       fill(this.words, "The take is kept. ", h("a", { href: `#/take/${encodeURIComponent(this.now.take)}` }, "Look at it"),
         this.now.learnt ? ` (${this.now.learnt})` : "");
     } else if (state === "failed") fill(this.words, this.now.trouble ?? "It did not work.");
     else if (state === "empty") fill(this.words, "Nothing is on the stand. ", h("a", { href: "#/" }, "Choose a piece"));
-    else fill(this.words, WORDS[state] || (this.outline?.title ?? ""));
+    else fill(this.words, WORDS[state] || [this.outline?.title ?? "", ...this.unusual()].filter(Boolean).join(" · "));
     this.words.classList.toggle("trouble", state === "failed");
+  }
+
+  /** What is not as usual, so that it is not forgotten. */
+  private unusual(): string[] {
+    const { wishes, wanted } = this.now;
+    const mode = MODES.find(([key]) => key === wishes?.mode && key !== "follow")?.[1].toLowerCase() ?? "";
+    const at = (ratio: number): string => `${Math.round(ratio * 100)} %`;
+    return [mode, wishes?.slowest ? `not under ${at(wishes.slowest)}` : "", wishes?.fastest ? `not over ${at(wishes.fastest)}` : "",
+      wishes?.tuttis === "mute" ? "silent tuttis" : "", wanted?.transpose ? `${Math.abs(wanted.transpose)} semitones ${wanted.transpose > 0 ? "up" : "down"}` : "",
+      wanted?.hand && wanted.hand !== "both" ? `${wanted.hand} hand` : "", wanted?.loop ? "round and round" : ""];
+  }
+
+  private wishes(open: boolean): void {
+    this.sheet.turn(open, this.now);
+    this.how.setAttribute("aria-expanded", String(open));
+    if (!open) this.how.focus();
   }
 
   private number(): void {
@@ -240,8 +271,10 @@ class StandView {
     else if (state === "empty") location.hash = "#/";
   }
 
-  private again(from: number | null): void {
-    post("/api/rehearsal", { ...this.now.wanted, piece: this.piece, from_beat: from ?? this.now.wanted?.from_beat ?? null })
+  /** Once more, as it was wished last; ``more`` is otherwise. */
+  private again(from: number | null, more: Partial<Wanted> & { loop_bars?: [string, string] | null } = {}): void {
+    const { wanted, wishes, balance, tuning_hz } = this.now;
+    post("/api/rehearsal", { ...wanted, ...wishes, balance, tuning_hz, piece: this.piece, from_beat: from ?? wanted?.from_beat ?? null, ...more })
       .catch((error: Error) => say(error.message));
   }
 
@@ -270,7 +303,7 @@ class StandView {
   }
 
   private turnView(): void {
-    this.view = this.view === "solo" ? "full" : "solo";
+    this.view = VIEWS[(VIEWS.indexOf(this.view) + 1) % VIEWS.length] as string;
     localStorage.setItem("view", this.view);
     if (this.piece) this.engrave();
     this.draw();
@@ -279,7 +312,8 @@ class StandView {
   private key = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
     if (event.key === "Escape") line.command("panic");
-    else if (target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    else if (event.key === "w" && !target.matches("input, select, textarea")) this.wishes(!this.sheet.open);
+    else if (target.matches("input, select, textarea") || (event.key === " " && target.closest(".sheet")) || event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key === " " || event.key === "PageDown") this.press();
     else if (event.key === "ArrowRight") this.turn(1);
     else if (event.key === "ArrowLeft") this.turn(-1);

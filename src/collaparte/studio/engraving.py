@@ -62,7 +62,8 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     small) or "full". The answer is also written as ``map.json``: ``beats`` [[performed beat, [names of the soloist's
     notes], [names of the others]]], ``bars`` [[performed beat, name of the bar, number]], ``left`` names of the
     soloist's notes on the lower of two staves. ``spots.json`` says for marks where every bar and note stands on the
-    paper, played or cut: ``bars`` [[name, number]], ``notes`` {name: [number, quarters from the start of the bar]}.
+    paper, played or cut: ``bars`` [[name, number, quarters in a counted beat]], ``notes`` {name: [number, quarters from
+    the start of the bar]}.
     """
     toolkit = _toolkit()
     width, height = PAGES[layout, view]
@@ -282,7 +283,8 @@ def _places(toolkit: Any, score: Score, staves: Mapping[str, int]) -> tuple[dict
         "left": sorted(name for name in own if staves.get(name, 0) == hands[-1]) if len(hands) == 2 else [],
         "end_beat": score.end_beat,
     }
-    return places, {"bars": [[name, number] for name, number, _ in paper], "notes": spots}
+    units = {bar.number: 4 / bar.denominator for bar in score.bars}
+    return places, {"bars": [[name, number, units.get(number, 1.0)] for name, number, _ in paper], "notes": spots}
 
 
 def bar_numbers(mei: str) -> dict[str, str]:

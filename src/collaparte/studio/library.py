@@ -191,8 +191,10 @@ class Library:
                 part = folder / f".{name}.{os.getpid()}"
                 part.write_text(text, encoding="utf-8")
                 part.replace(folder / name)
+            before = self.marks(entry)
             entry = self.look_over(replace(entry, marks=name if tables else None))
-            shutil.rmtree(self.folder / entry.id / "engraved", ignore_errors=True)
+            if any(before.get(table) != tables.get(table) for table in ("cut", "instrument")):  # beats on the pages move
+                shutil.rmtree(self.folder / entry.id / "engraved", ignore_errors=True)
             return entry
 
     def _copy(self, entry: Entry) -> Entry:
