@@ -74,7 +74,7 @@ export class Overlay {
         lines.set(key, line ? { ...line, left: Math.min(line.left, box.left), right: Math.max(line.right, box.right) } : { ...box });
       }
       for (const line of lines.values()) {
-        const band = h("div", { class: `band ${kind}` }, kind === "chosen" ? null : h("span", {}, words));
+        const band = h("div", { class: `markband ${kind}` }, kind === "chosen" ? null : h("span", {}, words));
         const above = kind === "chosen" || kind === "cut" ? 0 : 26 + level * 22;
         Object.assign(band.style, { left: `${line.left}px`, width: `${line.right - line.left}px`, top: `${line.top - above}px`,
           height: above ? "20px" : `${line.bottom - line.top}px` });

@@ -103,7 +103,7 @@ export class WishesSheet {
         shown.textContent = percent(level);
         line.command("balance", level, about);
       });
-      return h("label", { class: small ? "level small" : "level" }, h("span", {}, words), field, shown);
+      return h("label", { class: small ? "gain small" : "gain" }, h("span", {}, words), field, shown);
     };
     const all = slider("orchestra", "everybody");
     const parts = Object.values(sections).flat();
