@@ -193,7 +193,9 @@ class Library:
                 part.replace(folder / name)
             before = self.marks(entry)
             entry = self.look_over(replace(entry, marks=name if tables else None))
-            if any(before.get(table) != tables.get(table) for table in ("cut", "instrument")):  # beats on the pages move
+            if any(
+                before.get(table) != tables.get(table) for table in ("cut", "instrument")
+            ):  # beats on the pages move
                 shutil.rmtree(self.folder / entry.id / "engraved", ignore_errors=True)
             return entry
 
