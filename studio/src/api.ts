@@ -36,6 +36,15 @@ export interface Review extends TakeRow {
   hesitations: { beat: number; bar: string; waited_s: number }[];
   practise: { from_bar: string; to_bar: string; from_beat: number; to_beat: number; mean_abs_ms: number }[];
   happened: [number, string][];
+  slips: Slip[];
+  by_sound: boolean;
+  learnt: Learnt;
+  wanted: Wanted | null;
+}
+export interface Slip { kind: "missed" | "wrong" | "extra"; beat: number; bar: string; pitch: number; instead: number | null }
+export interface Learnt {
+  remembered: boolean; kept: number; attempted: number; reason: string | null; before: number;
+  bars: { bar: string; beat: number; took: number; expected: number }[];
 }
 export interface Position { beat: number; certainty: number; state: string; onset_s: number; time_s: number }
 export interface Plan { from_s: number; from_beat: number; beat_period_s: number; hold_beat: number | null }

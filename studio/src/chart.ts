@@ -72,6 +72,23 @@ export function lines(series: Series[], bars: [number, string][], label: string,
   return chart;
 }
 
+/** Two columns to a bar, beside each other. */
+export function pairs(values: { beat: number; name: string; one: number; other: number }[], label: string, height = 220): SVGElement {
+  const sizes = values.flatMap(({ one, other }) => [one, other]).sort((one, other) => one - other);
+  const edge = Math.max(60, Math.min((sizes[Math.floor(sizes.length * 0.9)] ?? 0) * 2, sizes[sizes.length - 1] ?? 0)) * 1.1;
+  const step = (WIDTH - LEFT - 12) / Math.max(values.length, 1);
+  const place = new Map(values.map(({ beat }, at) => [beat, LEFT + (at + 0.5) * step]));
+  const up = (y: number): number => 10 + (1 - Math.min(y, edge) / edge) * (height - BOTTOM - 14);
+  const chart = frame(height, label, (beat) => place.get(beat) ?? 0, up, 0, edge, values.map(({ beat, name }): [number, string] => [beat, name]));
+  for (const { beat, name, one, other } of values) {
+    [one, other].forEach((size, at) => chart.append(h("svg:rect", {
+      x: ((place.get(beat) ?? 0) + step * (at * 0.4 - 0.4)).toFixed(1), y: up(size).toFixed(1), width: (step * 0.36).toFixed(1),
+      height: (up(0) - up(size)).toFixed(1), rx: 2, class: at ? "column second" : "column first",
+    }, h("svg:title", {}, `bar ${name}, ${at ? "second" : "first"} take: ${size.toFixed(0)} ms apart`))));
+  }
+  return chart;
+}
+
 export function columns(values: { beat: number; name: string; value: number; size: number }[], label: string, height = 220): SVGElement {
   // One bar that fell apart must not flatten all the others: what is beyond the edge is drawn up to it, and says so.
   const sorted = values.map(({ size }) => size).sort((one, other) => one - other);

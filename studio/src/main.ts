@@ -1,9 +1,11 @@
 // The page: which view is shown, by the part of the address after #.
 
 import "./style.css";
+import "./review.css";
 import "./rehearse.css";
 import { dressAtOnce, turnTheme } from "./appearance";
 import { attend } from "./booth";
+import { showCompare } from "./compare";
 import { fill, h, say } from "./dom";
 import { showLibrary } from "./library";
 import { showMarks } from "./marking";
@@ -27,6 +29,7 @@ function viewOf(hash: string): { view: View; here: string } {
   if (name === "stand") return { view: showStand(), here: "stand" };
   if (name === "takes") return { view: showTakes(), here: "takes" };
   if (name === "settings") return { view: showSettings(), here: "settings" };
+  if (name === "compare") return { view: showCompare(more), here: "takes" };
   if (name === "take") return { view: showReview(more), here: "takes" };
   return { view: showLibrary(), here: "library" };
 }

@@ -291,6 +291,14 @@ export class Pages {
     return null;
   }
 
+  /** Give the soloist's notes at these beats a class, where the score is engraved. */
+  classify(kinds: Map<number, string>): void {
+    for (const [beat, kind] of kinds) for (const id of this.soloAt.get(beat) ?? []) {
+      const page = this.pageOf.get(id);
+      if (page) this.svgs[page - 1]?.getElementById(id)?.classList.add(kind);
+    }
+  }
+
   private barUnder(x: number, y: number): string | null {
     const svg = this.svgs[this.shown - 1];
     for (const bar of svg?.querySelectorAll("g.measure") ?? []) {

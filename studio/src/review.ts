@@ -1,8 +1,11 @@
 // After the take: listen, tempo against what is remembered, asynchrony by bar, what to practise, exports.
 
-import { get, remove, type Piece, type Review, type TakeRow } from "./api";
+import { get, post, remove, type Piece, type Review, type TakeRow } from "./api";
+import { booth, pageKey } from "./booth";
 import { columns, lines, type Series } from "./chart";
+import { comparing } from "./compare";
 import { fill, h, minutes, say, when } from "./dom";
+import { markedScore } from "./marked";
 
 export const showTakes = () => (main: HTMLElement) => {
   main.append(h("h1", {}, "Takes"));
@@ -19,15 +22,16 @@ export const showTakes = () => (main: HTMLElement) => {
 
 export const showReview = (name: string) => (main: HTMLElement) => {
   main.append(h("p", { class: "waiting" }, "Looking at the take …"));
-  get<Review>(`/api/takes/${encodeURIComponent(name)}`)
-    .then((take) => draw(main, take))
+  const closing: (() => void)[] = [];
+  Promise.all([get<Review>(`/api/takes/${encodeURIComponent(name)}`), get<Piece[]>("/api/library")])
+    .then(([take, pieces]) => draw(main, take, pieces.find((one) => one.id === take.score || take.score?.includes(`/${one.id}/`)), closing))
     .catch((error: Error) => fill(main, h("p", { class: "trouble" }, error.message), h("a", { href: "#/takes" }, "Back to the takes")));
-  return () => undefined;
+  return () => closing.forEach((close) => close());
 };
 
 const share = (value: number | null): string => (value === null ? "–" : `${Math.round(value * 100)} %`);
 
-function draw(main: HTMLElement, take: Review): void {
+function draw(main: HTMLElement, take: Review, piece: Piece | undefined, closing: (() => void)[]): void {
   const where = `/api/takes/${encodeURIComponent(take.name)}`;
   const bars = take.bars.map(([beat, number, passing]): [number, string] => [beat, passing > 1 ? `${number}·${passing}` : number]);
   const apart = take.asynchrony;
@@ -39,11 +43,15 @@ function draw(main: HTMLElement, take: Review): void {
       figure("apart, median", apart.median_ms === null ? "–" : `${apart.median_ms.toFixed(0)} ms`),
       figure("within 30 ms", share(apart.within_30)),
       figure("within 50 ms", share(apart.within_50)),
-      figure("shared onsets", String(apart.onsets))),
+      figure("shared onsets", String(apart.onsets)),
+      figure("slips", String(take.slips.length))),
     listening(where),
     section("Tempo", tempo(take, bars)),
     section("How far apart, bar by bar", asynchrony(take)),
-    take.practise.length || take.hesitations.length ? section("Worth practising", practise(take)) : null,
+    section("On the page", onPage(take, piece, closing)),
+    section("What the orchestra learnt", learnt(take)),
+    take.practise.length || take.hesitations.length ? section("Worth practising", practise(take, piece)) : null,
+    section("Beside another take", comparing(take)),
     section("Keep or let go", keep(take, where)),
   );
 }
@@ -94,20 +102,36 @@ function asynchrony(take: Review): HTMLElement {
           h("td", {}, row.mean_ms.toFixed(0)), h("td", {}, String(row.onsets))))))));
 }
 
-function practise(take: Review): HTMLElement {
-  const pieces = get<Piece[]>("/api/library");
-  const go = (from: string, to: string): void => {
-    pieces.then((all) => {
-      const piece = all.find((one) => one.id === take.score || take.score?.includes(`/${one.id}/`));
-      if (piece) location.hash = `#/piece/${piece.id}?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`;
-      else say("This piece is no longer in the library.");
-    }).catch((error: Error) => say(error.message));
+function onPage(take: Review, piece: Piece | undefined, closing: (() => void)[]): HTMLElement {
+  if (!take.slips.length && !take.hesitations.length) return h("p", { class: "none" }, "No slip and no stop was found.");
+  if (!piece?.engraves) return h("ul", {}, ...take.slips.map((slip) => h("li", {}, `Bar ${slip.bar}: ${slip.kind}`)));
+  const { element, close } = markedScore(piece, take);
+  closing.push(close);
+  return element;
+}
+
+function learnt(take: Review): HTMLElement {
+  const { remembered, kept, attempted, reason, before, bars } = take.learnt;
+  const percent = (factor: number): string => `${Math.abs(100 * (factor - 1)).toFixed(0)} %`;
+  if (!remembered) return h("p", { class: "none" }, take.soloist.endsWith("(simulated)") ? "Nothing: a simulated soloist is not remembered." : `Nothing${reason ? `: ${reason}` : ": memory was off, or it was forgotten"}.`);
+  return h("div", {}, h("p", {}, `It remembers ${kept} of ${attempted} steps from note to note of this take, ${before ? `beside ${before} earlier ${before === 1 ? "run-through" : "run-throughs"}` : "the first of this piece"}.`),
+    bars.length ? h("ul", {}, ...bars.map((one) => h("li", {}, `Bar ${one.bar}: you took ${percent(one.took)} ${one.took > 1 ? "more" : "less"} time than before; it now expects ${percent(one.expected)} ${one.expected > 1 ? "more" : "less"}.`)))
+      : before ? h("p", { class: "facts" }, "You played much as it knew you.") : null);
+}
+
+function practise(take: Review, piece: Piece | undefined): HTMLElement {
+  const go = async (from: string, to: string): Promise<void> => {
+    if (!piece) throw new Error("This piece is no longer in the library.");
+    const [hears, sounds] = [take.wanted?.input === "browser", take.wanted?.output === "browser"];
+    if (hears || sounds) await booth.enter(hears, sounds);
+    await post("/api/rehearsal", { ...take.wanted, piece: piece.id, page: pageKey(), from_beat: null, from_bar: null, loop: null, loop_bars: [from, to], speed: 1 });
+    location.hash = "#/stand";
   };
+  const button = (from: string, to: string): HTMLElement => h("button", { class: "quiet", "aria-label": from === to ? `Loop bar ${from}` : `Loop bars ${from} to ${to}`,
+    onclick: () => { go(from, to).catch((error: Error) => say(error.message)); } }, "Loop it");
   return h("ul", { class: "practise" },
-    ...take.practise.map((one) => h("li", {}, h("span", {}, `Bars ${one.from_bar} to ${one.to_bar}: ${one.mean_abs_ms.toFixed(0)} ms apart`),
-      h("button", { class: "quiet", onclick: () => go(one.from_bar, one.to_bar) }, "Loop it"))),
-    ...take.hesitations.slice(0, 8).map((one) => h("li", {}, h("span", {}, `Bar ${one.bar}: a stop of ${one.waited_s.toFixed(1)} s`),
-      h("button", { class: "quiet", onclick: () => go(one.bar, one.bar) }, "Loop it"))));
+    ...take.practise.map((one) => h("li", {}, h("span", {}, `Bars ${one.from_bar} to ${one.to_bar}: ${one.mean_abs_ms.toFixed(0)} ms apart`), button(one.from_bar, one.to_bar))),
+    ...take.hesitations.slice(0, 8).map((one) => h("li", {}, h("span", {}, `Bar ${one.bar}: a stop of ${one.waited_s.toFixed(1)} s`), button(one.bar, one.bar))));
 }
 
 function keep(take: Review, where: string): HTMLElement {
@@ -116,6 +140,6 @@ function keep(take: Review, where: string): HTMLElement {
     remove(where).then(() => { say("The take is deleted."); location.hash = "#/takes"; }).catch((error: Error) => say(error.message));
   };
   const link = (kind: string, words: string): HTMLElement => h("a", { class: "button quiet", href: `${where}/export/${kind}`, download: "" }, words);
-  return h("div", { class: "row" }, link("wav", "WAV"), link("midi", "MIDI"), link("csv", "Table (CSV)"), link("jsonl", "The take itself"),
+  return h("div", { class: "row" }, link("wav", "WAV"), link("midi", "MIDI"), link("csv", "Table (CSV)"), link("positions", "When each note sounded (CSV)"), link("jsonl", "The take itself"),
     h("button", { class: "quiet danger", id: "delete", onclick: away }, "Delete and forget"), h("span", { class: "unseen" }, take.name));
 }
