@@ -215,25 +215,47 @@ def test_a_lost_connection_comes_back_to_the_present(page: Any, studio: Studio) 
     studio.json("/api/rehearsal", "DELETE")
 
 
-def test_a_take_is_looked_at_exported_and_deleted(page: Any, studio: Studio, shoot: Callable[[Any, str], None]) -> None:
-    begin(studio, "greensleeves", speed=20)
-    done = studio.wait_for("over", within_s=90)
-    page.goto(f"http://{studio.host}/#/take/{done['take']}")
+def test_takes_are_looked_at_compared_looped_exported_and_deleted(
+    page: Any, studio: Studio, shoot: Callable[[Any, str], None]
+) -> None:
+    names = []
+    for seed, level in ((2, "amateur 2"), (1, "middle")):
+        begin(studio, "greensleeves", speed=20, seed=seed, level=level)
+        names.append(studio.wait_for("over", within_s=90)["take"])
+    slips = studio.json(f"/api/takes/{names[0]}")["slips"]
+    assert len(slips) > 3
+    page.goto(f"http://{studio.host}/#/take/{names[0]}")
     page.locator("svg.chart").nth(1).wait_for()
-    shoot(page, "take")
     assert page.locator("path.line.solo").get_attribute("d").count("L") > 40
     assert page.locator("rect.column").count() > 20
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Table (CSV)").click()
-    assert Path(download.value.path()).read_text(encoding="utf-8").startswith("kind,")
+    page.locator(".marked .note:is(.missed, .wrong, .extra, .stopped)").first.wait_for()
+    shoot(page, "take")
+    page.get_by_text(f"As a list ({len(slips)})").click()
+    assert page.get_by_text(f"Bar {slips[0]['bar']}:").count() > 0
+    for link, begins in (("Table (CSV)", "kind,"), ("When each note sounded", "id,part,solo,bar,")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=link).click()
+        assert Path(download.value.path()).read_text(encoding="utf-8").startswith(begins)
+    page.locator("#other").select_option(names[1])
+    page.locator("#compare").click()
+    page.locator("rect.column.second").first.wait_for()
+    assert page.locator("svg.chart path.other").get_attribute("d").count("L") > 40
+    shoot(page, "compare")
+    page.go_back()
+    page.get_by_role("button", name="Loop bars").first.click()
+    page.wait_for_url(re.compile("#/stand"))
+    loop = studio.wait_for("ready", "playing")["wanted"]["loop"]
+    assert loop[1] > loop[0] >= 0
+    studio.json("/api/rehearsal", "DELETE")
+    page.goto(f"http://{studio.host}/#/take/{names[0]}")
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("#delete").click()
     page.wait_for_url(re.compile("#/takes$"))
-    assert done["take"] not in [take["name"] for take in studio.json("/api/takes")]
+    assert names[0] not in [take["name"] for take in studio.json("/api/takes")]
 
 
 def test_everything_can_be_reached_by_keyboard_and_has_a_name(page: Any, studio: Studio) -> None:
-    for view in ("#/", "#/piece/greensleeves", "#/stand", "#/takes"):
+    for view in ("#/", "#/piece/greensleeves", "#/stand", "#/takes", "#/settings"):
         page.goto(f"http://{studio.host}/{view}")
         page.locator("main :is(a, button, input)").first.wait_for()
         page.wait_for_timeout(300)
