@@ -54,7 +54,7 @@ class Booth {
     this.leave();
     this.wanted = { hears, sounds };
     const context = (this.context = new AudioContext({ latencyHint: "interactive" }));
-    void context.resume();
+    context.resume().catch(() => undefined);
     await context.audioWorklet.addModule(workletUrl);
     const node = (this.node = new AudioWorkletNode(context, "booth", { numberOfInputs: 1, numberOfOutputs: 1, outputChannelCount: [2] }));
     node.connect(context.destination);
@@ -79,7 +79,7 @@ class Booth {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.node?.port.postMessage({ silence: true });
-    void this.context?.close();
+    this.context?.close().catch(() => undefined);
     this.context = this.node = null;
     this.zeros = [];
   }
@@ -188,7 +188,7 @@ export const booth = new Booth();
 /** Follow the rehearsal: come back after a reload, leave when it is over, and be silent at once on panic. */
 export function attend(): void {
   let mine = false;
-  const sound = h("button", { class: "big wake", id: "wake", hidden: true, onclick: () => void booth.context?.resume() }, "Let the sound in");
+  const sound = h("button", { class: "big wake", id: "wake", hidden: true, onclick: () => void booth.context?.resume().catch(() => undefined) }, "Let the sound in");
   document.body.append(sound);
   window.setInterval(() => { sound.hidden = !booth.open || booth.context?.state !== "suspended"; }, 400);
   line.hear((value) => {
