@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -172,6 +173,57 @@ def test_the_cursor_follows_a_microphone_in_the_browser(
     studio.json("/api/rehearsal", "DELETE")
     assert not wrong
     assert len(far) > 25
+    assert max(far) < 0.5
+
+
+FAKE_MIDI = """(played) => {
+    // An instrument on the browser's Web MIDI, played at the times given (milliseconds from window.begun).
+    const port = { name: "Fake piano", onmidimessage: null };
+    navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", port]]) });
+    window.play = () => {
+        window.begun = performance.now();
+        for (const [at, ...bytes] of played) {
+            setTimeout(() => port.onmidimessage?.({ data: new Uint8Array(bytes), timeStamp: performance.now() }), at);
+        }
+    };
+}"""
+
+
+def test_the_cursor_follows_an_instrument_on_web_midi(studio: Studio, score: Score, silence: Path) -> None:
+    take = simulate_solo(score, 7, "middle")
+    first_s = float(take.onset_s[0]) - 0.3
+    keys = [
+        [1000 * (event.time_s - first_s), 0x90 if event.on else 0x80, event.pitch, event.velocity if event.on else 0]
+        for event in take.events
+        if isinstance(event, SoloEvent) and event.time_s < first_s + 8
+    ]
+    there = np.isfinite(take.onset_s) & (take.onset_s < first_s + 8)
+    beats, onset_s = take.onset_beats[there], take.onset_s[there] - first_s
+    far: list[float] = []
+    with playwright_api.sync_playwright() as driver:
+        browser, page, wrong = open_page(driver, studio, silence)
+        page.add_init_script(f"({FAKE_MIDI})({json.dumps(keys)})")
+        page.reload()
+        page.locator("select[name=input]").select_option("web:Fake piano")
+        page.locator("select[name=output]").select_option("silent")
+        page.locator("input[name=from_bar]").evaluate(
+            "(one, bar) => { one.value = bar; }", score.bar_at(FROM_BEAT).number
+        )
+        page.get_by_role("button", name="Rehearse").click()
+        page.wait_for_url(re.compile("#/stand"))
+        studio.wait_for("ready")
+        page.locator(".cursor:not([hidden])").wait_for()
+        page.evaluate("window.play()")
+        period_s = float((onset_s[-1] - onset_s[0]) / (beats[-1] - beats[0]))
+        look = "() => [performance.now() - window.begun, Number(document.getElementById('bar').dataset.beat)]"
+        while (found := page.evaluate(look))[0] / 1000 < onset_s[-1]:
+            if found[0] / 1000 > onset_s[2]:
+                far.append(abs(found[1] - float(np.interp(found[0] / 1000, onset_s, beats))) * period_s)
+            page.wait_for_timeout(100)
+        browser.close()
+    studio.json("/api/rehearsal", "DELETE")
+    assert not wrong
+    assert len(far) > 20
     assert max(far) < 0.5
 
 
