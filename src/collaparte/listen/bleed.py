@@ -3,12 +3,15 @@
 Conventions: a frame's ``magnitude`` is (BINS,), of a window that ends at sample ``end`` of the cleaned sound (see
 ``hearing.spectrum``). ``own`` 0..1 is how surely there is more in it than the orchestra leaves there.
 
-What the orchestra must look like at the microphone is known in one of two ways: from the echo that a canceller has
-taken out (its spectrum, and a tail for the room beyond its filter), or, where no sound is known because an external
-MIDI instrument plays, from the pitches that sound and how hard they were struck. How much of that is left is learnt
-for each band: the ratio that a fraction of the frames stays below, since a soloist can only add to it (compare
-minimum statistics: Martin, IEEE SAP 9, 2001). So much power is taken off, and a pitch that both play keeps what the
-soloist adds.
+What the orchestra must look like at the microphone is known in one of two ways:
+
+- from the echo that a canceller has taken out: its spectrum, and a tail for the room beyond the filter. How much of it
+  is left is learnt for each band: the ratio that a fraction of the frames stays below, as a soloist can only add to it
+  (compare minimum statistics: Martin, IEEE SAP 9, 2001). So much power is taken off, and a pitch that both play keeps
+  what the soloist adds;
+- where no sound is known because an external MIDI instrument plays, from the pitches that sound. How loud they are is
+  not known then, so their partials are only weakened, most while they are being struck: enough to tell a soloist's
+  other pitches from them, not enough to know a silent soloist.
 """
 
 from __future__ import annotations
@@ -26,17 +29,18 @@ from collaparte.listen.hearing.templates import combs
 BAND = 24  # bins, about 190 Hz
 BANDS = BINS // BAND
 TAIL_DB_PER_S = 60.0  # how fast a room beyond the filter is taken to die away
-OVER = 2.0  # times the power that is expected to be left is taken off
-LEFT_START = {True: 0.1, False: 1.0}  # share of the echo's power left at first; of a model of pitches
-LEFT_MOST = {True: 1.0, False: 1e6}
-LEFT_LEAST = 1e-5
-QUANTILE = 0.4  # of the frames have less left than is learnt
+OVER = 1.5  # times the power that is expected to be left is taken off
+LEFT_START = 0.1  # share of the echo's power left at first
+LEFT_LEAST, LEFT_MOST = 1e-5, 1.0
+QUANTILE = 0.3  # of the frames have less left than is learnt
 STEP_DB = 0.15  # a frame
 SMOOTH = 0.6
 OWN_DB = (0.0, 6.0)  # all that is there, over what is explained: not, and surely, more than the orchestra
 SILENT = 1e-5  # magnitude below which the orchestra does not sound
 KEPT_S = 0.3
-EARLY_S, RELEASE_S = 0.03, 0.25  # a struck pitch is expected so early, and dies away so fast when it is released
+EARLY_S, STRUCK_S = 0.03, 0.12  # a pitch is expected so early, and counts as being struck for so long
+RELEASE_S = 0.25  # ... and sounds on for so long when it is released
+WEAKER_STRUCK, WEAKER = 0.25, 0.5  # amplitude left to the partials of a pitch that is being struck, that sounds
 
 Array = NDArray[np.float32]
 
@@ -46,7 +50,6 @@ class _Note:
     begins_s: float
     ends_s: float
     pitch: int
-    height: float
 
 
 class Bleed:
@@ -58,7 +61,7 @@ class Bleed:
         self._ring: Array = np.zeros(round(KEPT_S * RATE), np.float32)
         self._end = 0
         self._tail = np.zeros(BINS)
-        self._left = np.full(BANDS, LEFT_START[echo])
+        self._left = np.full(BANDS, LEFT_START)
         self._ours, self._all = np.zeros(BANDS), np.zeros(BANDS)
         self._notes: dict[tuple[str, int], _Note] = {}
         self._combs: Array | None = None
@@ -67,8 +70,7 @@ class Bleed:
         """The orchestra's ``event`` is committed; it is heard from its ``due_s`` on."""
         key = (event.part, event.note)
         if event.on and 0 <= event.pitch <= 127:
-            height = (event.velocity / 64.0) ** 2
-            self._notes[key] = _Note(event.due_s - EARLY_S, np.inf, event.pitch, height)
+            self._notes[key] = _Note(event.due_s - EARLY_S, np.inf, event.pitch)
         elif key in self._notes:
             self._notes[key].ends_s = event.due_s
 
@@ -79,7 +81,9 @@ class Bleed:
 
     def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
         """(magnitude, own) of the soloist; ``shape`` is the window that ``magnitude`` was seen through."""
-        ours = self._of_echo(end, shape) if self._echo else self._of_pitches(end, len(shape))
+        if not self._echo:
+            return self._weakened(magnitude, end, len(shape)), 1.0
+        ours = self._of_echo(end, shape)
         if ours is None:
             return magnitude, 1.0
         power = magnitude.astype(np.float64) ** 2
@@ -99,20 +103,20 @@ class Bleed:
             self._tail = np.maximum(self._tail, spectrum.real**2 + spectrum.imag**2)
         return self._tail if self._tail.max() > SILENT**2 else None
 
-    def _of_pitches(self, end: int, window: int) -> NDArray[np.float64] | None:
+    def _weakened(self, magnitude: Array, end: int, window: int) -> Array:
         now_s = end / RATE + self.origin_s
-        gone = [key for key, note in self._notes.items() if now_s > note.ends_s + 8.0 * RELEASE_S]
-        for key in gone:
+        for key in [key for key, note in self._notes.items() if now_s > note.ends_s + RELEASE_S]:
             del self._notes[key]
-        heights = np.zeros(128)
-        for note in self._notes.values():
-            if now_s > note.begins_s:
-                heights[note.pitch] += note.height * np.exp(-max(now_s - note.ends_s, 0.0) / RELEASE_S)
-        if not heights.any():
-            return None
+        sounding = [note for note in self._notes.values() if now_s > note.begins_s]
+        if not sounding:
+            return magnitude
         if self._combs is None:
-            self._combs = combs(0.0, window) ** 2
-        return np.asarray(heights @ self._combs, np.float64) + 1e-9
+            self._combs = np.minimum(combs(0.0, window) * 2.0, 1.0)
+        kept = np.ones(BINS, np.float32)
+        for note in sounding:
+            weaker = WEAKER_STRUCK if now_s < note.begins_s + EARLY_S + STRUCK_S else WEAKER
+            kept = np.minimum(kept, 1.0 - (1.0 - weaker) * self._combs[note.pitch])
+        return np.asarray(magnitude * kept, np.float32)
 
     def _learn(self, ours: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
         self._ours = SMOOTH * self._ours + (1.0 - SMOOTH) * ours.reshape(BANDS, BAND).sum(axis=1)
@@ -120,5 +124,5 @@ class Bleed:
         sounding = self._ours > 1e-3 * self._ours.max()
         more = self._all > self._left * self._ours
         step = np.where(more, STEP_DB * QUANTILE, -STEP_DB * (1.0 - QUANTILE)) * sounding
-        self._left = np.clip(self._left * 10.0 ** (step / 10.0), LEFT_LEAST, LEFT_MOST[self._echo])
+        self._left = np.clip(self._left * 10.0 ** (step / 10.0), LEFT_LEAST, LEFT_MOST)
         return self._left
