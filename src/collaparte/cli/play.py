@@ -30,6 +30,10 @@ from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, r
 from collaparte.errors import CollaparteError, ScoreError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from collaparte.calibrate import Calibration
     from collaparte.clock import WallClock
     from collaparte.engine import Settings
     from collaparte.score import Score
@@ -40,9 +44,17 @@ MARGIN_S = 0.010  # between what the output needs and what the conductor may sti
 
 
 def open_sound(
-    score: Score, midi_out: str | None, silent: bool, soundfont: Path | None, say: Callable[[str], None]
+    score: Score,
+    midi_out: str | None,
+    silent: bool,
+    soundfont: Path | None,
+    say: Callable[[str], None],
+    tapped: bool = False,
 ) -> Sound:
-    """The orchestra's instrument. It counts on the machine's monotonic clock; ``at_clock`` adds the take's zero."""
+    """The orchestra's instrument. It counts on the machine's monotonic clock; ``at_clock`` adds the take's zero.
+
+    With ``tapped`` the synthesiser's sound can be read, to be taken out of a microphone's.
+    """
     parts = [part for part in score.parts if not part.solo]
     if silent or not parts:
         from collaparte.sound import Silent
@@ -54,7 +66,7 @@ def open_sound(
         return MidiPort(score.parts, midi_out, origin_s=0.0, notice=say)
     from collaparte.sound.synth import SynthSound
 
-    return SynthSound(score.parts, soundfont, origin_s=0.0, notice=say)
+    return SynthSound(score.parts, soundfont, origin_s=0.0, notice=say, tapped=tapped)
 
 
 def at_clock(sound: Sound, clock: WallClock) -> Callable[[Sequence[Sounding]], None]:
@@ -64,6 +76,47 @@ def at_clock(sound: Sound, clock: WallClock) -> Callable[[Sequence[Sounding]], N
         sound.send([replace(event, due_s=event.due_s + clock.origin_s) for event in events])
 
     return send
+
+
+def recalled(mic: str, say: Callable[[str], None]) -> Calibration | None:
+    """What was measured between this input and the default output; a word when nothing was."""
+    from collaparte.calibrate import Calibrations
+
+    found = Calibrations(notice=say).recall(None if mic == "default" else mic)
+    if found is None:
+        say("This microphone was never calibrated: its delay counts as none. `collaparte calibrate` measures it.")
+    return found
+
+
+def without_orchestra(sound: Sound, clock: WallClock, calibration: Calibration | None) -> dict[str, Any]:
+    """What a ``Microphone`` needs to tell the soloist from ``sound``: its samples, or at least its pitches."""
+    tap = getattr(sound, "tap", None)
+    if tap is None:
+        return {"pitches": True}
+    import numpy as np
+
+    from collaparte.calibrate.clicks import RESPONSE_LEAD_S
+    from collaparte.listen.audio import RATE
+    from collaparte.listen.echo import EchoCanceller
+    from collaparte.listen.reference import Reference
+    from collaparte.sound.audio import DEVICE_LATENCY_S
+    from collaparte.sound.player import SAMPLE_RATE
+
+    # A session's buffers may be fuller or emptier than when they were measured: so much room on either side.
+    canceller, slack_s = EchoCanceller(), 0.010
+    delay_s = DEVICE_LATENCY_S
+    response = calibration.load_response() if calibration is not None else None
+    if calibration is not None:
+        delay_s = max(calibration.round_trip_s - RESPONSE_LEAD_S - slack_s, DEVICE_LATENCY_S / 2)
+    if calibration is not None and response is not None:
+        early = round(max(calibration.round_trip_s - RESPONSE_LEAD_S - delay_s, 0.0) * RATE)
+        canceller.learn(np.concatenate([np.zeros(early, np.float32), response]), sure=0.1)
+    followed = Reference(tap, SAMPLE_RATE, delay_s)
+
+    def beside(count: int, time_s: float) -> NDArray[np.float32]:
+        return followed.beside(count, time_s + clock.origin_s)
+
+    return {"reference": beside, "canceller": canceller}
 
 
 @contextmanager
@@ -147,8 +200,9 @@ def _explain_keys() -> None:
 @click.option(
     "--mic",
     metavar="NAME",
-    help="Listen to this sound input instead of MIDI (default: the usual one); wear headphones.",
+    help="Listen to this sound input instead of MIDI (default: the usual one).",
 )
+@click.option("--headphones", is_flag=True, help="The orchestra is not in the microphone: nothing is taken out of it.")
 @click.option("--midi-out", metavar="PORT", help="Send the orchestra to a MIDI port instead of the synthesiser.")
 @click.option("--synth", is_flag=True, help="Play the orchestra with the built-in synthesiser (the default).")
 @click.option("--silent", is_flag=True, help="Follow only; nothing sounds.")
@@ -188,6 +242,7 @@ def play(
     marks: Path | None,
     midi_in: str | None,
     mic: str | None,
+    headphones: bool,
     midi_out: str | None,
     synth: bool,
     silent: bool,
@@ -220,6 +275,7 @@ def play(
     from collaparte.cli.stand import Stand
     from collaparte.clock import WallClock
     from collaparte.engine import perform
+    from collaparte.listen.microphone import Microphone
     from collaparte.listen.midi import MidiInput
     from collaparte.sound.balance import settle
     from collaparte.takes import Memory, Shelf, TakeWriter, read_take
@@ -228,6 +284,7 @@ def play(
         raise click.UsageError("Choose one of --midi-out, --synth and --silent.")
     if midi_in is not None and mic is not None:
         raise click.UsageError("Choose one of --midi-in and --mic.")
+    in_the_room = mic is not None and not headphones and not silent
     meanings = pedal_meanings(pedal)
     piece, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks, **practised(practice)))
     wishes = wished(page, practice)
@@ -237,11 +294,13 @@ def play(
     with ExitStack() as stack:
         asked = stack.enter_context(ending_politely())
         stand = stack.enter_context(Stand(page))
-        sound = stack.enter_context(open_sound(page, midi_out, silent, soundfont, stand.say))
+        sound = stack.enter_context(open_sound(page, midi_out, silent, soundfont, stand.say, in_the_room))
         settings = settings_of(
             page, sound.output_latency_s + MARGIN_S, from_bar, tempo, count_in, loop, loop_speed, wishes
         )
         settle(sound, page.parts, dict(settings.balance), settings.tuning_hz)
+        calibration = recalled(mic, stand.say) if mic is not None else None
+        latency_s = latency_ms / 1000 or (calibration.input_latency_s if calibration is not None else 0.0)
         more: dict[str, Any] = {} if store is None else memory_config(store, page)
         header = make_header(
             piece,
@@ -250,7 +309,7 @@ def play(
             follower=follower,
             predictor=predictor,
             soloist=name,
-            latencies={"input_s": latency_ms / 1000, "output_s": sound.output_latency_s},
+            latencies={"input_s": latency_s, "output_s": sound.output_latency_s},
             live=True,
             more=more,
         )
@@ -266,13 +325,11 @@ def play(
             meanings,
             lambda: engine.conductor.wishes,
         )
-        latency_s = latency_ms / 1000
+        microphone: Microphone | None = None
         if mic is None:
             stack.enter_context(MidiInput(midi_in, hands.hear, clock.now, notice=stand.say, latency_s=latency_s))
         else:
-            from collaparte.listen.microphone import Microphone
-
-            stack.enter_context(
+            microphone = stack.enter_context(
                 Microphone(
                     page,
                     hands.hear,
@@ -281,6 +338,7 @@ def play(
                     latency_s=latency_s,
                     notice=stand.say,
                     from_beat=settings.from_beat,
+                    **(without_orchestra(sound, clock, calibration) if in_the_room else {}),
                 )
             )
         writer = stack.enter_context(TakeWriter(path, header, lambda notice: stand.say(notice.text)))
@@ -302,6 +360,8 @@ def play(
         for value in perform(engine, clock, at_clock(sound, clock), until=until):
             writer.write(value)
             stand.see(value)
+            if microphone is not None and isinstance(value, events.OrchestraEvent):
+                microphone.live.sounds(value)
             if isinstance(value, events.Command):
                 settle(sound, page.parts, engine.balance, engine.tuning_hz)
     take = read_take(path)

@@ -35,7 +35,7 @@ LEFT_LEAST, LEFT_MOST = 1e-5, 1.0
 QUANTILE = 0.3  # of the frames have less left than is learnt
 STEP_DB = 0.15  # a frame
 SMOOTH = 0.6
-OWN_DB = (0.0, 6.0)  # all that is there, over what is explained: not, and surely, more than the orchestra
+OWN_DB = (3.0, 9.0)  # all that is there, over what is explained: not, and surely, more than the orchestra
 SILENT = 1e-5  # magnitude below which the orchestra does not sound
 KEPT_S = 0.3
 EARLY_S, STRUCK_S = 0.03, 0.12  # a pitch is expected so early, and counts as being struck for so long
@@ -67,7 +67,9 @@ class Bleed:
         self._combs: Array | None = None
 
     def sounds(self, event: OrchestraEvent) -> None:
-        """The orchestra's ``event`` is committed; it is heard from its ``due_s`` on."""
+        """The orchestra's ``event`` is committed; it is heard from its ``due_s`` on. Safe from another thread."""
+        if self._echo:
+            return
         key = (event.part, event.note)
         if event.on and 0 <= event.pitch <= 127:
             self._notes[key] = _Note(event.due_s - EARLY_S, np.inf, event.pitch)
@@ -105,9 +107,11 @@ class Bleed:
 
     def _weakened(self, magnitude: Array, end: int, window: int) -> Array:
         now_s = end / RATE + self.origin_s
-        for key in [key for key, note in self._notes.items() if now_s > note.ends_s + RELEASE_S]:
-            del self._notes[key]
-        sounding = [note for note in self._notes.values() if now_s > note.begins_s]
+        notes = list(self._notes.items())  # at once: the engine's thread adds to them
+        for key, note in notes:
+            if now_s > note.ends_s + RELEASE_S:
+                del self._notes[key]
+        sounding = [note for _, note in notes if note.begins_s < now_s <= note.ends_s + RELEASE_S]
         if not sounding:
             return magnitude
         if self._combs is None:

@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import DeviceError, MissingExtra
-from collaparte.events import SoloEvent
+from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.listen.apart import Apart
+from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
+from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
 from collaparte.score import Score
 
@@ -30,27 +33,55 @@ BUFFER_MS = 10
 EARLIEST_OF = 400  # blocks
 LOOK_AGAIN_S = 0.5
 GONE_S = 2.0  # without a block: the device is lost
+REFUSED, UNKNOWN_FORM = {-6}, {-200}  # MA_ACCESS_DENIED, MA_FORMAT_NOT_SUPPORTED
 JUDGED_S = 5.0  # of sound, before it is said what is wrong with it
 
 
 class LiveEar:
-    """Stamped blocks in, SoloEvents out; what the microphone's thread does, without the microphone."""
+    """Stamped blocks in, SoloEvents out; what the microphone's thread does, without the microphone.
 
-    def __init__(self, score: Score, rate: int = RATE, latency_s: float = 0.0) -> None:
+    With a ``reference`` the orchestra is taken out of them: it is asked for as many samples as were heard, and when
+    the first of them was. ``canceller`` may know the room already. With ``pitches`` alone the orchestra's notes are
+    told to ``sounds``.
+    """
+
+    def __init__(
+        self,
+        score: Score,
+        rate: int = RATE,
+        latency_s: float = 0.0,
+        *,
+        reference: Callable[[int, float], NDArray[np.float32]] | None = None,
+        canceller: EchoCanceller | None = None,
+        pitches: bool = False,
+    ) -> None:
         self.health = Health()
         self._ear = Ear(score)
+        self._reference = reference
+        self._apart = Apart(
+            self._ear, (canceller or EchoCanceller()) if reference is not None else None, pitches=pitches
+        )
         self._rate, self._latency_s = rate, latency_s
         self._resampler, self._mixdown = Resampler(rate), Mixdown(rate)
-        self._taken = 0
+        self._taken = self._resampled = 0
         self._zeros: deque[float] = deque(maxlen=EARLIEST_OF)  # when sample 0 was, after each block
 
     def take(self, stamp_s: float, block: NDArray[np.float32], heard_s: float | None = None) -> list[SoloEvent]:
         """Hear ``block`` (n, channels), which arrived at ``stamp_s``; here, after a long way, at ``heard_s``."""
         self._taken += len(block)
         self._zeros.append(stamp_s - self._taken / self._rate)
-        self._ear.origin_s = min(self._zeros) - self._latency_s
+        zero_s = min(self._zeros)
+        self._ear.origin_s = zero_s - self._latency_s
         mono = self._resampler.push(self._mixdown.mix(self.health.take(block)))
-        return self._ear.hear(mono, stamp_s if heard_s is None else heard_s)
+        beside = None
+        if self._reference is not None:
+            beside = self._reference(len(mono), zero_s + self._resampled / HEARD_AT)
+        self._resampled += len(mono)
+        return self._apart.hear(mono, stamp_s if heard_s is None else heard_s, beside)
+
+    def sounds(self, event: OrchestraEvent) -> None:
+        """The orchestra's ``event`` is committed."""
+        self._apart.sounds(event)
 
     def skip(self) -> None:
         """The device was away: sample time begins anew with the next block."""
@@ -67,7 +98,8 @@ class Microphone:
     ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
     ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
     back, and once what is wrong with the sound (silence, clipping, an offset, a dead channel).
-    The soloist begins at ``from_beat``, by default at the beginning.
+    The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller`` and ``pitches`` are a
+    ``LiveEar``'s.
     """
 
     def __init__(
@@ -81,8 +113,11 @@ class Microphone:
         latency_s: float = 0.0,
         notice: Callable[[str], None] = lambda text: None,
         from_beat: float | None = None,
+        reference: Callable[[int, float], NDArray[np.float32]] | None = None,
+        canceller: EchoCanceller | None = None,
+        pitches: bool = False,
     ) -> None:
-        self.live = LiveEar(score, RATE, latency_s)
+        self.live = LiveEar(score, RATE, latency_s, reference=reference, canceller=canceller, pitches=pitches)
         if from_beat is not None:
             self.live.relocate(from_beat)
         self._put, self._now, self._notice = put, now, notice
@@ -94,34 +129,7 @@ class Microphone:
         self._listener.start()
 
     def _open(self) -> Any:
-        try:
-            import miniaudio
-        except ImportError as error:
-            raise MissingExtra("A microphone needs miniaudio: pip install miniaudio") from error
-        names = [backend.name for backend in miniaudio.Backend]
-        if self._backend is not None and self._backend not in names:
-            raise DeviceError(f"There is no sound system {self._backend!r}. There are: {', '.join(names)}.")
-        backends = [miniaudio.Backend[self._backend]] if self._backend is not None else []
-        try:
-            found = miniaudio.Devices(backends=backends).get_captures()
-            capture = miniaudio.CaptureDevice(
-                input_format=miniaudio.SampleFormat.FLOAT32,
-                nchannels=1,
-                sample_rate=RATE,
-                buffersize_msec=BUFFER_MS,
-                device_id=_chosen(self._wanted, found),
-                backends=backends or None,
-                app_name="collaparte",
-            )
-            arrived = self._arrived()
-            next(arrived)
-            capture.start(arrived)
-        except miniaudio.MiniaudioError as error:
-            raise DeviceError(
-                f"The microphone cannot be opened ({error}). Connect one, and allow this program to use it; "
-                "`collaparte devices` lists what there is."
-            ) from error
-        return capture
+        return open_capture(self._wanted, self._backend, self._arrived())
 
     def _arrived(self) -> Generator[None, bytes, None]:
         """In the device's thread: stamp, queue, return."""
@@ -173,6 +181,57 @@ class Microphone:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_capture(wanted: str | None, backend: str | None, arrived: Generator[None, bytes, None]) -> Any:
+    """A started input, mono at RATE, whose blocks are sent to ``arrived`` from a thread of the device.
+
+    Raises DeviceError for an input that is not there, is refused, or does not give sound in a form we can use.
+    """
+    try:
+        import miniaudio
+    except ImportError as error:
+        raise MissingExtra("A microphone needs miniaudio: pip install miniaudio") from error
+    names = [known.name for known in miniaudio.Backend]
+    if backend is not None and backend not in names:
+        raise DeviceError(f"There is no sound system {backend!r}. There are: {', '.join(names)}.")
+    backends = [miniaudio.Backend[backend]] if backend is not None else []
+    try:
+        found = miniaudio.Devices(backends=backends).get_captures()
+        capture = miniaudio.CaptureDevice(
+            input_format=miniaudio.SampleFormat.FLOAT32,
+            nchannels=1,
+            sample_rate=RATE,
+            buffersize_msec=BUFFER_MS,
+            device_id=_chosen(wanted, found),
+            backends=backends or None,
+            app_name="collaparte",
+        )
+        next(arrived)
+        capture.start(arrived)
+    except miniaudio.MiniaudioError as error:
+        raise DeviceError(refusal(error.args)) from error
+    return capture
+
+
+def refusal(reason: Sequence[object]) -> str:
+    """What to do about an input that does not open; ``reason`` holds miniaudio's words and its number (ma_result)."""
+    words = " ".join(map(str, reason))
+    numbers = [part for part in reason if isinstance(part, int)]
+    if REFUSED & set(numbers) or "ccess denied" in words or "ermission" in words:
+        return (
+            f"This program may not use the microphone ({words}). Allow it in the system's privacy settings "
+            "(on Linux: be a member of the group audio), then try again."
+        )
+    if UNKNOWN_FORM & set(numbers) or "ormat not supported" in words:
+        return (
+            f"The microphone gives sound in a form that cannot be used ({words}). Set it to {RATE} Hz and 16 or 24 "
+            "bits in the system's sound settings, or choose another input."
+        )
+    return (
+        f"The microphone cannot be opened ({words}). Connect one, and allow this program to use it; "
+        "`collaparte devices` lists what there is."
+    )
 
 
 def _chosen(wanted: str | None, found: list[dict[str, Any]]) -> Any:

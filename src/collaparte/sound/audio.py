@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from collaparte.errors import DeviceError, MissingExtra
 from collaparte.score.page import Part
 from collaparte.sound.player import BLOCK_FRAMES, SAMPLE_RATE, Player
+from collaparte.sound.tap import Tap
 from collaparte.sound.voices import Raw
 
 PERIOD_MS = 10
@@ -45,6 +46,11 @@ class AudioClock:
         else:
             self._zero_s += FOLLOW * (zero_s - self._zero_s)
 
+    @property
+    def zero_s(self) -> float:
+        """When frame 0 was asked for, as believed now."""
+        return self._zero_s or 0.0
+
     def frame_at(self, time_s: float) -> int:
         """The frame asked for at ``time_s``."""
         return 0 if self._zero_s is None else round((time_s - self._zero_s) * self._rate)
@@ -53,8 +59,8 @@ class AudioClock:
 class Stage:
     """A Player pulled by any number of frames at a time, with the messages that wait for theirs."""
 
-    def __init__(self, player: Player, device_latency_s: float) -> None:
-        self._player, self._latency_s = player, device_latency_s
+    def __init__(self, player: Player, device_latency_s: float, tap: Tap | None = None) -> None:
+        self._player, self._latency_s, self._tap = player, device_latency_s, tap
         self.clock = AudioClock(player.sample_rate)
         self._waiting: deque[tuple[float, int, Raw]] = deque()
         self._rest: NDArray[np.float32] = np.zeros((0, 2), np.float32)
@@ -84,11 +90,18 @@ class Stage:
         self._rest = audio[frames:]
         self._pulled += frames
         sound: NDArray[np.float32] = np.clip(audio[:frames], -1.0, 1.0)
+        if self._tap is not None:  # who listens must know it all: one sound, from both loudspeakers
+            mono = np.asarray(sound.mean(axis=1), np.float32)
+            self._tap.write(mono, self.clock.zero_s)
+            sound[:] = mono[:, None]
         return sound
 
 
 class SynthOutput:
-    """Opens the sound device and plays. ``spec``: parts as [name, program, percussion], font, backend, device."""
+    """Opens the sound device and plays.
+
+    ``spec``: parts as [name, program, percussion], font, backend, device; tap: the path of a ``Tap`` to write to.
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         try:
@@ -126,7 +139,8 @@ class SynthOutput:
                 "This machine has no sound device. Play through a MIDI port (--midi-out NAME), "
                 "or simulate and listen to the recording (--mix FILE.wav)."
             )
-        self._stage = Stage(self._player, DEVICE_LATENCY_S)
+        self._tap = Tap(spec["tap"]) if spec.get("tap") else None
+        self._stage = Stage(self._player, DEVICE_LATENCY_S, self._tap)
         for _ in range(8):
             self._player.block()  # settle program changes and warm caches
         self._player.restart()
@@ -155,6 +169,8 @@ class SynthOutput:
         self._stopped.set()
         self._device.close()
         self._player.close()
+        if self._tap is not None:
+            self._tap.close()
 
 
 def _device_id(miniaudio: Any, wanted: str | None, backends: Sequence[Any]) -> dict[str, Any]:

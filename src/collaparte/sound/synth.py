@@ -11,6 +11,7 @@ from collaparte.sound.live import LiveSound
 from collaparte.sound.render import mix, render, render_solo, write_wav
 from collaparte.sound.seats import allot_players
 from collaparte.sound.soundfont import find_soundfont
+from collaparte.sound.tap import Tap
 
 
 class SynthSound(LiveSound):
@@ -20,6 +21,7 @@ class SynthSound(LiveSound):
     modelled bank plays. ``origin_s`` is ``time.monotonic()`` at the take's clock zero; ``latency_s`` is what the
     loudspeaker adds to the device's own buffers (Bluetooth: a fifth of a second and more). ``backend`` is one of
     miniaudio's names (ALSA, PULSEAUDIO, JACK, COREAUDIO, NULL), ``device`` the beginning of a device's name.
+    With ``tapped`` all that sounds can be read from ``tap``, and sounds the same from both loudspeakers.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class SynthSound(LiveSound):
         backend: str | None = None,
         device: str | None = None,
         notice: Callable[[str], None] = lambda text: None,
+        tapped: bool = False,
     ) -> None:
+        self.tap = Tap() if tapped else None
         others = [part for part in parts if not part.solo]
         self.font = find_soundfont(soundfont)
         super().__init__(
@@ -42,6 +46,7 @@ class SynthSound(LiveSound):
                 "font": str(self.font) if self.font is not None else None,
                 "backend": backend,
                 "device": device,
+                "tap": str(self.tap.path) if self.tap is not None else None,
             },
             allot_players(others),
             origin_s=origin_s,
@@ -49,6 +54,11 @@ class SynthSound(LiveSound):
             leads_s=leads_s(others, self.font, MOST_LIVE_S),
             notice=notice,
         )
+
+    def close(self) -> None:
+        super().close()
+        if self.tap is not None:
+            self.tap.close()
 
 
 __all__ = ["SynthSound", "mix", "render", "render_solo", "write_wav"]
