@@ -62,7 +62,7 @@ def test_an_introduction_is_shortened_too_and_the_bar_in_which_the_soloist_ends_
     assert len(short.bars) < len(page.bars)
 
 
-def _two_staves(folder: Path) -> Path:
+def two_staves(folder: Path) -> Path:
     def note(step: str, octave: int, staff: int) -> str:
         return (f"<note><pitch><step>{step}</step><octave>{octave}</octave></pitch><duration>16</duration>"
                 f"<voice>{staff}</voice><staff>{staff}</staff></note>")  # fmt: skip
@@ -82,7 +82,7 @@ def _two_staves(folder: Path) -> Path:
 
 
 def test_one_hand_is_mine_and_the_orchestra_plays_the_other(tmp_path: Path) -> None:
-    path = _two_staves(tmp_path)
+    path = two_staves(tmp_path)
     both = read_score(path)
     right, left = read_score(path, hand="right"), read_score(path, hand="left")
     assert right.solo["pitch"].tolist() == [72, 74, 76, 77]

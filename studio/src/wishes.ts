@@ -28,7 +28,16 @@ export class WishesSheet {
   private last = "";
   private held = 0; // a slider that is being moved is left alone until then
 
-  constructor(private asked: Asked) {}
+  private picked: Record<string, string> = {}; // chosen or written, and not yet asked for
+
+  constructor(private asked: Asked) {
+    const keep = (event: Event): void => {
+      const field = event.target as HTMLInputElement | HTMLSelectElement;
+      if (field.closest(".later")) this.picked[field.id] = field.value;
+    };
+    this.element.addEventListener("input", keep);
+    this.element.addEventListener("change", keep);
+  }
 
   get open(): boolean {
     return !this.element.hidden;
@@ -45,7 +54,8 @@ export class WishesSheet {
     if (!this.open) return;
     const { wishes, outline, wanted, balance, tuning_hz, state, locked } = stand;
     const now = JSON.stringify([wishes, balance, tuning_hz, state, locked, wanted, outline?.title]);
-    if (now === this.last || performance.now() < this.held) return;
+    const writing = this.element.contains(document.activeElement) && document.activeElement?.matches("input:not([type=range])");
+    if (now === this.last || writing || performance.now() < this.held) return;
     this.last = now;
     if (!wishes || !wanted || !outline) {
       fill(this.element, this.head(), h("p", { class: "facts" }, "Choose a piece and rehearse it; then this is where you say how we play."));
@@ -69,7 +79,17 @@ export class WishesSheet {
       this.tuning(tuning_hz ?? 440, live),
       this.loop(stand),
       this.anew(wanted, state));
+    for (const [id, value] of Object.entries(this.picked)) {
+      const field = this.element.querySelector(`#${id}`);
+      if (field) (field as HTMLInputElement).value = value;
+    }
     if (focus && this.element.querySelector(`#${CSS.escape(focus)}`)) document.getElementById(focus)?.focus();
+  }
+
+  private again(more: Parameters<Asked["again"]>[0]): void {
+    this.picked = {};
+    (document.activeElement as HTMLElement | null)?.blur();
+    this.asked.again(more);
   }
 
   private head(): HTMLElement {
@@ -131,25 +151,25 @@ export class WishesSheet {
       h("option", { value: speed, selected: speed === wanted.loop_speed }, speed === 1 ? "same tempo" : `${Math.round((speed - 1) * 100)} % faster`))) as unknown as HTMLSelectElement;
     const go = h("form", { class: "loop" }, from as unknown as HTMLElement, h("span", {}, "to"), to as unknown as HTMLElement, faster as unknown as HTMLElement,
       h("button", { type: "submit", id: "loop" }, wanted.loop ? "Loop anew" : "Loop"),
-      wanted.loop ? h("button", { type: "button", id: "unloop", class: "quiet", onclick: () => this.asked.again({ loop: null, from_beat: wanted.loop?.[0] ?? null }) }, "End the loop") : null);
+      wanted.loop ? h("button", { type: "button", id: "unloop", class: "quiet", onclick: () => this.again({ loop: null, from_beat: wanted.loop?.[0] ?? null }) }, "End the loop") : null);
     go.addEventListener("submit", (event) => {
       event.preventDefault();
       if (from.value.trim() && to.value.trim()) {
-        this.asked.again({ loop: null, from_beat: null, loop_bars: [from.value.trim(), to.value.trim()], loop_speed: Number(faster.value) });
+        this.again({ loop: null, from_beat: null, loop_bars: [from.value.trim(), to.value.trim()], loop_speed: Number(faster.value) });
       }
     });
-    return h("fieldset", { class: "choice" }, h("legend", {}, "Bars, round and round"), go);
+    return h("fieldset", { class: "choice later" }, h("legend", {}, "Bars, round and round"), go);
   }
 
   private anew(wanted: Wanted, state: string): HTMLElement {
     const pick = (id: string, label: string, options: Options, value: string): HTMLElement =>
       h("label", { class: "field" }, h("span", {}, label), h("select", { id }, ...options.map(([key, words]) => h("option", { value: key, selected: key === value }, words))));
     const read = (id: string): string => (this.element.querySelector(`#${id}`) as HTMLSelectElement).value;
-    return h("fieldset", { class: "choice" }, h("legend", {}, "For this, we begin again"),
+    return h("fieldset", { class: "choice later" }, h("legend", {}, "For this, we begin again"),
       h("div", { class: "pair" }, pick("key", "Key", KEYS, String(wanted.transpose)),
-        pick("short", "Long tuttis", SHORT, wanted.tutti_bars === null ? "" : String(wanted.tutti_bars)),
+        pick("short", "Of long tuttis", SHORT, wanted.tutti_bars === null ? "" : String(wanted.tutti_bars)),
         pick("hand", "I play", HANDS, wanted.hand)),
-      h("button", { id: "anew", disabled: state === "opening", onclick: () => this.asked.again({
+      h("button", { id: "anew", disabled: state === "opening", onclick: () => this.again({
         transpose: Number(read("key")), tutti_bars: read("short") === "" ? null : Number(read("short")), hand: read("hand"), from_beat: null, loop: null,
       }) }, "Begin again so"));
   }
