@@ -294,6 +294,21 @@ def test_notes_are_sent_in_the_pages_own_time(score: Score) -> None:
     assert page.told[-1] == {"kind": "panic"}
 
 
+def test_a_balance_and_a_tuning_reach_the_page_in_the_notes_themselves(score: Score) -> None:
+    page = Page()
+    sound, _ = sounding(score, page)
+    part = note(0.0, True).part
+    due_s = time.monotonic() + 1
+    sound.set_level(part, 0.25)
+    sound.tune(415.3047)
+    sound.send([note(due_s, True), note(due_s + 0.5, False)])
+    on, _ = page.of("notes")[-1]["notes"]
+    assert on[:5] == [1, 1, 2, pytest.approx(59.0, abs=1e-3), 35]  # a quarter as loud: half the velocity
+    sound.set_level(part, 0.0)
+    sound.send([note(due_s, True), note(due_s + 0.5, False)])
+    assert [row[0] for row in page.of("notes")[-1]["notes"]] == [0]
+
+
 def test_a_page_that_is_gone_is_missed_once_and_welcomed_again(score: Score) -> None:
     said: list[str] = []
     page, booth = Page(), Booth()

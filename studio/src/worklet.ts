@@ -183,7 +183,8 @@ class Booth extends AudioWorkletProcessor {
     const [bank, program, pan] = this.seats[seat] ?? [0, 48, 0];
     const zones = this.presets[`${bank}.${program}`] ?? this.presets[`${bank}.0`] ?? Object.values(this.presets)[0] ?? [];
     for (const zone of zones) {
-      if (pitch < zone.keys[0] || pitch > zone.keys[1] || velocity < zone.velocities[0] || velocity > zone.velocities[1]) continue;
+      const key = Math.round(pitch); // a tuned orchestra's pitches lie between the keys
+      if (key < zone.keys[0] || key > zone.keys[1] || velocity < zone.velocities[0] || velocity > zone.velocities[1]) continue;
       if (zone.class) for (const voice of this.voices) if (voice.zone.class === zone.class && voice.seat === seat && voice.note !== note) voice.cut();
       if (this.voices.length >= MOST_VOICES) (this.voices.find((one) => one.released) ?? this.voices[0])?.cut();
       this.voices.push(new Voice(zone, note, seat, pitch, velocity, pan, this.pcm));

@@ -6,6 +6,7 @@ them ``output_latency_s`` ahead: what its loudspeaker takes, what the way there 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from collaparte.errors import DeviceError, MissingExtra
@@ -13,6 +14,7 @@ from collaparte.events import Click, OrchestraEvent
 from collaparte.score import Part
 from collaparte.sound import Sound, Sounding
 from collaparte.sound.attack import MOST_LIVE_S, Leads, leads_s
+from collaparte.sound.balance import USUAL_A_HZ
 from collaparte.sound.seats import CLICK_LENGTH_S, CLICK_STRONG, CLICK_WEAK
 from collaparte.sound.sf2 import PERCUSSION_BANK
 from collaparte.sound.soundfont import find_soundfont
@@ -51,6 +53,9 @@ class BrowserSound(Sound):
             for index, part in enumerate(players)
         ] + [[PERCUSSION_BANK, 0, 0.0]]
         self._leads_s = _leads_s(players)
+        self._drums = {part.name for part in players if part.percussion}
+        self._levels: dict[str, float] = {}
+        self._semitones = 0.0  # what the orchestra's A is away from 440 Hz
         self._clicks = 0
         self._open, self._unheard = True, False
         booth.on_guest(self._welcome)
@@ -93,10 +98,30 @@ class BrowserSound(Sound):
                 notes.append([1, self._clicks, seat, pitch, CLICK_VELOCITY, at_ms])
                 notes.append([0, self._clicks, seat, pitch, 0, at_ms + CLICK_LENGTH_S * 1000])
             else:
-                seat = self._seat.get(event.part, 0)
-                notes.append([int(event.on), event.note, seat, event.pitch, event.velocity, at_ms])
+                # The sampler's loudness goes with the square of the velocity.
+                velocity = round(event.velocity * math.sqrt(self._levels.get(event.part, 1.0)))
+                if event.on and velocity < 1:
+                    continue
+                bend = 0.0 if event.part in self._drums else self._semitones
+                notes.append(
+                    [
+                        int(event.on),
+                        event.note,
+                        self._seat.get(event.part, 0),
+                        round(event.pitch + bend, 4),
+                        min(velocity, 127),
+                        at_ms,
+                    ]
+                )
         if notes:
             guest.send({"kind": "notes", "notes": notes})
+
+    def set_level(self, part: str, level: float) -> None:
+        """Of the notes to come: one that sounds stays as loud as it is."""
+        self._levels[part] = level
+
+    def tune(self, tuning_hz: float) -> None:
+        self._semitones = 12 * math.log2(tuning_hz / USUAL_A_HZ)
 
     def all_notes_off(self) -> None:
         guest = self._booth.guest
