@@ -156,7 +156,9 @@ def follow(name: str, source: Path) -> None:
         times.append(time_s)
         beats.append(beat)
     target = source.with_name(source.name.replace(".in.npz", f".{name}.npz"))
-    np.savez(target, time_s=times, beat=beats, cpu_us=cpu, setup_s=setup_s, trouble=trouble)
+    half = target.with_suffix(".half.npz")  # only whole answers are ever found
+    np.savez(half, time_s=times, beat=beats, cpu_us=cpu, setup_s=setup_s, trouble=trouble)
+    half.rename(target)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ VISITOR = 0.3  # a written grace note or ornament
 NEIGHBOUR = 3.2  # within two semitones of what is or will be sounding: a trill, a turn, a slip
 OCTAVE = 4.2
 STRANGER = 5.0
+SKIP, SKIP_MORE = 1.5, 0.35  # leaving out an onset; for each further note of it, to five
+
+STROKES_BEATS = 0.26  # a pitch that comes again so soon, another between, belongs to a trill or tremolo written out
+STROKES = 4  # ... when it comes so often
+STROKE_SKIP = 0.4  # nats for leaving out a stroke: how many there are is the player's choice
 
 TUTTI_BEATS = 6.0  # a gap between onsets that is the orchestra's
 TUTTI, CADENZA = 1, 2  # where notes that are not on the page are no surprise
@@ -65,7 +70,9 @@ class Onsets:
             chord[key] = 1 << len(chord)
         self.lowest = [min(chord) for chord in self.pitches]
         self.size = [len(chord) for chord in self.pitches]
-        skips = [1.5 + 0.35 * (min(size, 5) - 1) for size in self.size]
+        skips = [SKIP + SKIP_MORE * (min(size, 5) - 1) for size in self.size]
+        self.stroke = _strokes(self.beat, self.pitches)
+        skips = [STROKE_SKIP if stroke else cost for stroke, cost in zip(self.stroke, skips, strict=True)]
         self.gap_s = [later - now for now, later in pairwise(self.clock)] + [0.0, 0.0]  # the last is place -1's
         gaps = [later - now for now, later in pairwise(self.beat)]
         self.free = [TUTTI if gap >= TUTTI_BEATS else 0 for gap in gaps] + [0, 0]
@@ -147,6 +154,25 @@ def _clock(score: Score, beats: NDArray[np.float64]) -> list[float]:
     index = np.maximum(np.searchsorted(marks, beats, side="right") - 1, 0)
     clock: list[float] = (seconds[index] + (beats - marks[index]) * periods[index]).tolist()
     return clock
+
+
+def _strokes(beats: list[float], pitches: list[dict[int, int]]) -> list[bool]:
+    """True (n,) for the onsets that are nothing but strokes of a trill or tremolo written out."""
+    marked: list[set[int]] = [set() for _ in beats]
+    runs: dict[int, list[int]] = {}  # the places of each pitch's present run
+    for place, chord in enumerate(pitches):
+        for pitch in chord:
+            run = runs.get(pitch)
+            if run is None or beats[place] - beats[run[-1]] > STROKES_BEATS or place == run[-1] + 1:
+                runs[pitch] = [place]
+                continue
+            run.append(place)
+            if len(run) == STROKES:
+                for earlier in run:
+                    marked[earlier].add(pitch)
+            elif len(run) > STROKES:
+                marked[place].add(pitch)
+    return [len(those) == len(chord) for those, chord in zip(marked, pitches, strict=True)]
 
 
 def _pairs(

@@ -16,7 +16,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from math import exp, log, log1p
 
-from collaparte.follow.onsets import CADENZA, REENTRY, Onsets
+from collaparte.follow.habits import Habits
+from collaparte.follow.onsets import CADENZA, REENTRY, RESTRIKE, Onsets
 
 WIDTH = 5  # paths kept
 DEPTH = 12.0  # nats behind the best at which a path is given up
@@ -27,17 +28,23 @@ AGAIN = 1.5  # a note that advances nothing, struck a moment ago too: trills, tr
 UNHEARD = 0.7  # nats for each note of a chord not struck when the music goes on (three at most)
 OVERDUE = 4.0  # a note that advances nothing though the next onset wants it and is due
 LATE_NOTE = 1.0  # a note of the chord before, after the music went on
-SUBSTITUTED = 4  # size of the largest chord of which a wrong pitch may be the first note
+DUE, DUE_FROM, DUE_BY = 1.5, -1.5, 0.5  # added to that when the next onset is due; between so many deviations it grows
+BUNCH = 0.5  # share of its cost that a note too many costs beside another, struck together
+CORRECTED = 1.5  # the right note after the wrong one, at most
 NONSENSE = 1.5  # ... the second time running
 SUBSTITUTE, SLIP = 2.2, 1.7  # a wrong pitch in the place of the awaited one; the same, two semitones off at most
 PUNCTUAL = 6.0  # a wrong note must come at the right time to stand for the awaited one
 TIME_WEIGHT = 1.1
 LATE, LATEST = 0.15, 2.3
-EARLY, EARLIEST = 0.32, 5.0
+EARLY, EARLIEST = 0.5, 8.0
 NEW_TEMPO = 0.35  # log ratio; two such intervals running are a new tempo
+KEEP, STROKE_KEEP, OUTLIER = 0.0, 0.9, 3.0
 FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
 CHORD_SPREAD = 0.10  # quarters over which a chord is struck
 JITTER, RUBATO = 0.045, 0.14  # standard deviation of an interval: quarters, and share of the interval
+
+
+WRONG = 1 << 128  # in ``heard``: one of the chord's notes was struck with a wrong pitch
 
 
 class Path:
@@ -53,11 +60,13 @@ class Path:
         "last_s",
         "left",
         "line",
+        "line_s",
         "matched",
         "place",
         "rate",
         "since_s",
         "steps",
+        "strays",
         "surprise",
     )
 
@@ -76,6 +85,8 @@ class Path:
         extra: int = 0,
         extra_s: float = 0.0,
         surprise: float = 0.0,
+        strays: int = 0,
+        line_s: float | None = None,
     ) -> None:
         self.cost = cost
         self.place = place
@@ -90,9 +101,11 @@ class Path:
         self.extra = extra
         self.extra_s = extra_s
         self.surprise = surprise
+        self.strays = strays
+        self.line_s = since_s if line_s is None else line_s
 
 
-def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list[Path]:
+def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float, habits: Habits) -> list[Path]:
     """The paths after one more note, cheapest first: at most WIDTH, one for each place, none DEPTH behind."""
     best: dict[int, Path] = {}
     best_cost = 1e18
@@ -102,24 +115,32 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
     this = 1 << pitch
     for path in paths:
         cost, place, since_s, rate = path.cost, path.place, path.since_s, path.rate
-        elapsed_s = time_s - since_s
+        elapsed_s = time_s - path.line_s
         quarter_s = onsets.quarter_s[place] * rate
         # the note changes nothing: a visitor, a slip, something extra
         extra = path.extra if time_s - path.extra_s < quarter_s * FORGOTTEN else 0
-        stay = AGAIN if extra & this else onsets.strange(place, pitch)
+        if extra & this:
+            stay = AGAIN
+        else:
+            stay = onsets.strange(place, pitch)
+            if stay > RESTRIKE:
+                stay += habits.stray
+                if path.strays and time_s - path.extra_s < quarter_s * CHORD_SPREAD:
+                    stay *= BUNCH
         if place >= 0:
             chord = chords[place]
             bit = chord.get(pitch, 0)
             if bit and not path.heard & bit:  # another note of this chord
                 spread = (time_s - path.last_s) / (quarter_s * CHORD_SPREAD)  # from note to note: chords are rolled
-                total = cost + 0.7 * log1p(spread * spread) if path.steps > 1 else cost
+                put_right = path.heard == WRONG and spread > 1.0  # the right note, after a wrong one
+                total = cost + min(0.7 * log1p(spread * spread), CORRECTED if put_right else 99.0) * (path.steps > 1)
                 if total < best_cost + DEPTH:
                     known = best.get(place)
                     if known is None or total < known.cost:
                         best[place] = Path(
                             total,
                             place,
-                            since_s,
+                            time_s if put_right else since_s,
                             rate,
                             path.heard | bit,
                             path.left,
@@ -130,6 +151,8 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                             extra,
                             path.extra_s,
                             path.surprise,
+                            path.strays,
+                            time_s if put_right else path.line_s,
                         )
                         if total < best_cost:
                             best_cost = total
@@ -140,10 +163,15 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
             leave = UNHEARD * min(onsets.size[place] - path.heard.bit_count(), 3)
         else:
             leave = 0.0
-        due = 0 <= place < last and elapsed_s > 0.7 * rate * onsets.gap_s[place]
-        if due and stay < OVERDUE and pitch in chords[place + 1]:
-            stay = OVERDUE
-        if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * rate * onsets.gap_s[place]):
+        gap_s = rate * onsets.gap_s[place]
+        if 0 <= place < last:
+            if stay < OVERDUE and elapsed_s > 0.7 * gap_s and pitch in chords[place + 1]:
+                stay = OVERDUE
+            if path.steps > 1 and not extra & this:
+                off = (elapsed_s - gap_s) / (JITTER * quarter_s + RUBATO * gap_s)
+                if off > DUE_FROM:
+                    stay += DUE * min((off - DUE_FROM) / (DUE_BY - DUE_FROM), 1.0)
+        if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * gap_s):
             stay *= 0.35
         total = cost + stay
         if total < best_cost + DEPTH:
@@ -166,6 +194,8 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                     extra | this,
                     time_s,
                     path.surprise,
+                    path.strays + 1,
+                    path.line_s,
                 )
                 if total < best_cost:
                     best_cost = total
@@ -183,7 +213,7 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                 nominal_s = clock[target] - clock[place]
                 if path.steps > 1:
                     total += _lateness(elapsed_s, nominal_s * rate, quarter_s) * (1.0 if path.steps > 2 else 0.4)
-                next_rate, surprise = _adapt(path, elapsed_s, nominal_s, onsets.quarter_s[place])
+                next_rate, surprise = _adapt(path, time_s - since_s, nominal_s, onsets.quarter_s[place])
             known = best.get(target)
             if known is None or total < known.cost:
                 left = 0
@@ -203,25 +233,29 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                     extra,
                     path.extra_s,
                     surprise,
+                    0,
+                    _phase(path, time_s, clock[target] - clock[place], quarter_s, onsets.stroke[target]),
                 )
                 if total < best_cost:
                     best_cost = total
         # a wrong pitch struck in the place of the awaited one, which may still come
-        if place < last and path.steps > 2 and onsets.size[place + 1] <= SUBSTITUTED and pitch not in chords[place + 1]:
-            nominal_s = clock[place + 1] - clock[place]
+        if place < last and path.steps > 1 and pitch not in chords[place + 1]:
             off = SLIP if abs(pitch - onsets.lowest[place + 1]) <= 2 else SUBSTITUTE
-            if not path.heard:
+            if path.heard & WRONG:
                 off += NONSENSE
-            total = cost + leave + off + PUNCTUAL * _lateness(elapsed_s, nominal_s * rate, quarter_s)
+            total = cost + leave + off + habits.slip + PUNCTUAL * _lateness(elapsed_s, gap_s, quarter_s)
             known = best.get(place + 1)
             if total < best_cost + DEPTH and (known is None or total < known.cost):
+                left = 0
+                if place >= 0:
+                    left = ((1 << onsets.size[place]) - 1) & ~path.heard
                 best[place + 1] = Path(
                     total,
                     place + 1,
                     time_s,
                     rate,
-                    0,
-                    0,
+                    WRONG,
+                    left,
                     path.steps + 1,
                     True,
                     path.line,
@@ -229,6 +263,8 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float) -> list
                     extra,
                     path.extra_s,
                     path.surprise,
+                    0,
+                    _phase(path, time_s, gap_s / rate, quarter_s, onsets.stroke[place + 1]),
                 )
                 if total < best_cost:
                     best_cost = total
@@ -248,6 +284,17 @@ def _lateness(elapsed_s: float, expected_s: float, quarter_s: float) -> float:
     if off > 0.0:
         return min(TIME_WEIGHT * log1p(LATE * off * off), LATEST)
     return min(EARLY * off * off, EARLIEST)
+
+
+def _phase(path: Path, time_s: float, nominal_s: float, quarter_s: float, stroke: bool) -> float:
+    """Where the line of the tempo puts an onset that sounded at ``time_s``: between there and where it was expected."""
+    if path.steps < 2:
+        return time_s
+    expected_s = nominal_s * path.rate
+    off_s = time_s - path.line_s - expected_s
+    off = off_s / (JITTER * quarter_s + RUBATO * expected_s)
+    keep = (STROKE_KEEP if stroke else KEEP) / (1.0 + (off / OUTLIER) ** 4)
+    return time_s - keep * off_s
 
 
 def _adapt(path: Path, elapsed_s: float, nominal_s: float, nominal_quarter_s: float) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from math import log1p
 from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
 from collaparte.follow.certainty import FAR, IDLE_MOST, SETTLED_MOST, Evidence, certainty
 from collaparte.follow.onsets import TUTTI, Onsets
-from collaparte.follow.paths import Path, extend
+from collaparte.follow.habits import Habits
+from collaparte.follow.paths import WRONG, Path, extend
 from collaparte.follow.search import Search
 from collaparte.score import Score
 
@@ -44,6 +45,7 @@ class PathFollower:
     def __init__(self, score: Score) -> None:
         self._onsets = Onsets(score)
         self._search = Search(self._onsets)
+        self._habits = Habits()
         self._bars = {round(bar.beat, 4) for bar in score.bars}
         self._targets = {round(jump.to_beat, 4) for jump in score.jumps}
         self._begin(Path(0.0, -1, 0.0, 1.0), "waiting")
@@ -74,10 +76,20 @@ class PathFollower:
         if plan is not None:
             self._take_tempo(plan)
         self._heard.append((event.pitch, event.time_s, self._paths[0].cost))
-        self._paths = extend(self._onsets, self._paths, event.pitch, event.time_s)
+        before = self._paths[0]
+        self._paths = extend(self._onsets, self._paths, event.pitch, event.time_s, self._habits)
+        self._learn(before, self._paths[0])
         self._look_around()
         self._show()
         return Position(event.heard_s, self._onset_s, self._beat, self._sure, self._state)
+
+    def _learn(self, before: Path, now: Path) -> None:
+        """Count the slips of the onsets that the likeliest path has just left."""
+        if now.place <= before.place or before.place < 0 or now.line != before.line or self._calm < CALM:
+            return
+        notes = sum(self._onsets.size[before.place : now.place])
+        heard = (before.heard & ~WRONG).bit_count()
+        self._habits.count(notes, notes - heard, before.strays + (1 if before.heard & WRONG else 0))
 
     def _take_tempo(self, plan: TempoPlan) -> None:
         """Let the paths at the plan's place go half way to its tempo, unless it is far off."""
@@ -136,7 +148,7 @@ class PathFollower:
         if not seeds:
             return
         for pitch, time_s, _ in list(heard)[len(heard) - back + 1 :]:
-            seeds = extend(onsets, seeds, pitch, time_s)
+            seeds = extend(onsets, seeds, pitch, time_s, self._habits)
         for path in seeds[:2]:
             if not path.matched:
                 continue
