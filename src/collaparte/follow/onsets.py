@@ -24,13 +24,13 @@ PAIR_ONSETS = 2  # ... and no more than so many onsets later
 RESTRIKE = 2.5  # costs, in nats, of a note that advances nothing: struck again in the same chord
 VISITOR = 0.3  # a written grace note or ornament
 NEIGHBOUR = 3.2  # within two semitones of what is or will be sounding: a trill, a turn, a slip
-OCTAVE = 4.2
-STRANGER = 5.0
+OCTAVE = 3.7
+STRANGER = 3.7
 SKIP, SKIP_MORE = 1.5, 0.35  # leaving out an onset; for each further note of it, to five
 
 STROKES_BEATS = 0.26  # a pitch that comes again so soon, another between, belongs to a trill or tremolo written out
 STROKES = 4  # ... when it comes so often
-STROKE_SKIP = 0.4  # nats for leaving out a stroke: how many there are is the player's choice
+STROKE_SKIP = 0.3  # nats for leaving out a stroke: how many there are is the player's choice
 
 TUTTI_BEATS = 6.0  # a gap between onsets that is the orchestra's
 TUTTI, CADENZA = 1, 2  # where notes that are not on the page are no surprise

@@ -14,8 +14,8 @@ from math import log1p
 
 from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
 from collaparte.follow.certainty import FAR, IDLE_MOST, SETTLED_MOST, Evidence, certainty
-from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.habits import Habits
+from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.paths import WRONG, Path, extend
 from collaparte.follow.search import Search
 from collaparte.score import Score
