@@ -1,9 +1,9 @@
 """Other people's followers, on the same input: each in one process of the Python that has them installed.
 
 pymatchmaker wants numpy < 2, so it lives in an environment of its own (``pip install collaparte[peers]`` there); name
-that environment's Python with ``python``. What a peer answered is kept in the cache folder, named by the digest of what
-it was given, its library's version and the worker that drove it, so that the same run can be repeated cheaply while ours
-changes; its CPU times are then those of the day it ran.
+that environment's Python with ``python``. What a peer answered is kept in the cache folder, named by the digest of
+what it was given, its library's version and the worker that drove it: the same run can be repeated cheaply while ours
+changes. Its CPU times are then those of the day it ran.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _work(name: str, jobs: Mapping[Path, Mapping[str, NDArray[np.generic]]], pyt
     """Run the worker over the jobs, and keep what it has done, also when it is stopped half way."""
     with tempfile.TemporaryDirectory() as folder:
         for number, given in enumerate(jobs.values()):
-            np.savez(Path(folder) / f"{number:05d}.in.npz", **given)
+            np.savez(Path(folder) / f"{number:05d}.in.npz", allow_pickle=False, **given)
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         try:
             done = subprocess.run(

@@ -27,7 +27,7 @@ class Habits:
         self.slip, self.stray = 0.0, 0.0
 
     def count(self, notes: int, unheard: int, strays: int) -> None:
-        """The music went on: of ``notes`` on the page ``unheard`` were not struck, and ``strays`` notes matched none."""
+        """The music went on: of ``notes`` on the page, ``unheard`` were not struck; ``strays`` notes matched none."""
         keep = max(1.0 - notes / MEMORY, 0.0)
         slips = min(unheard, strays)
         self._notes = self._notes * keep + notes
