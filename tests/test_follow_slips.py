@@ -1,0 +1,85 @@
+"""Wrong notes and written-out trills: what is believed of a player who errs, and of one who does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from collaparte.events import Position, SoloEvent
+from collaparte.follow.habits import Habits
+from collaparte.follow.onsets import Onsets
+from collaparte.follow.tracker import PathFollower
+from collaparte.score import Score
+
+PERIOD_S = 0.5
+
+
+def play(score: Score, notes: list[tuple[float, int]]) -> list[Position]:
+    follower = PathFollower(score)
+    heard = [follower.hear(SoloEvent(time_s, time_s, True, pitch), None) for time_s, pitch in notes]
+    return [position for position in heard if position is not None]
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_a_wrong_first_note_of_a_chord_of_any_size_stands_for_it(size: int) -> None:
+    rng = np.random.default_rng(5)
+    roots = rng.integers(44, 60, 40)
+    chords = [[int(root) + step for step in (0, 7, 12, 16, 19, 24)[:size]] for root in roots]
+    score = Score.from_notes([(float(beat), 1.0, pitch) for beat, chord in enumerate(chords) for pitch in chord])
+    notes, first = [], []
+    for beat, chord in enumerate(chords):
+        first.append(len(notes))
+        notes += [(beat * PERIOD_S + 0.03 * place, pitch) for place, pitch in enumerate(chord)]
+    for beat in (12, 20, 28):
+        time_s, pitch = notes[first[beat]]
+        notes[first[beat]] = (time_s, pitch - 6)
+    positions = play(score, notes)
+    assert [(positions[row].beat, positions[row].onset_s) for row in first] == [
+        (float(beat), beat * PERIOD_S) for beat in range(len(chords))
+    ]
+
+
+def test_a_note_put_right_gives_the_onset_its_time() -> None:
+    pitches = [int(pitch) for pitch in np.random.default_rng(6).integers(58, 82, 40)]
+    score = Score.from_notes([(float(beat), 1.0, pitch) for beat, pitch in enumerate(pitches)])
+    notes = [(beat * PERIOD_S, pitch) for beat, pitch in enumerate(pitches)]
+    late = [(time_s + 0.25, pitch) for time_s, pitch in notes[20:]]
+    positions = play(score, [*notes[:20], (notes[20][0], pitches[20] + 1), *late])
+    assert (positions[20].beat, positions[20].onset_s) == (20.0, notes[20][0])
+    assert (positions[21].beat, positions[21].onset_s) == (20.0, late[0][0])
+    assert [position.beat for position in positions[22:]] == [float(beat) for beat in range(21, 40)]
+
+
+def test_who_errs_is_believed_to_err() -> None:
+    clean, wrong, busy = Habits(), Habits(), Habits()
+    for _ in range(30):
+        clean.count(3, 0, 0)
+        wrong.count(3, 1, 1)
+        busy.count(3, 0, 1)
+    assert wrong.slip < 0.0 < clean.slip
+    assert wrong.stray == clean.stray > 0.0 > busy.stray
+    assert busy.slip == clean.slip
+
+
+def trill(strokes: int) -> list[tuple[float, float, int]]:
+    """A tune, then ``strokes`` written-out strokes over one half note, then the tune again."""
+    tune = [(float(beat), 1.0, 60 + 2 * beat) for beat in range(8)]
+    shakes = [(8.0 + 2.0 * index / strokes, 2.0 / strokes, (74, 76)[index % 2]) for index in range(strokes)]
+    return [*tune, *shakes, *[(10.0 + beat, 1.0, 72 - 2 * beat) for beat in range(8)]]
+
+
+def test_a_written_trill_is_known_and_other_notes_are_not() -> None:
+    onsets = Onsets(Score.from_notes(trill(16)))
+    assert {onsets.beat[place] for place in range(onsets.count) if onsets.stroke[place]} == {
+        8.0 + index / 8 for index in range(16)
+    }
+
+
+@pytest.mark.parametrize("played", [10])
+def test_a_trill_with_fewer_strokes_than_written_keeps_its_time(played: int) -> None:
+    score = Score.from_notes(trill(16))
+    positions = play(score, [(beat * PERIOD_S, pitch) for beat, _, pitch in trill(played)])
+    inside = positions[8 : 8 + played]
+    off = [position.beat - (8.0 + 2.0 * index / played) for index, position in enumerate(inside)]
+    assert max(abs(away) for away in off) <= 0.5
+    assert [position.beat for position in positions[8 + played + 2 :]] == [12.0 + beat for beat in range(6)]
