@@ -34,7 +34,7 @@ export function markedScore(piece: Piece, take: Review): { element: HTMLElement;
   };
   const legend = h("p", { class: "legend marks" }, h("span", { class: "missed" }, "not heard"), take.by_sound ? null : h("span", { class: "wrong" }, "wrong note"),
     take.by_sound ? null : h("span", { class: "extra" }, "something more"), h("span", { class: "stopped" }, "a stop"));
-  const element = h("div", { class: "marked" }, legend, h("div", { class: "sheet" }, pages.element),
+  const element = h("div", { class: "marked" }, legend, h("div", { class: "leaf" }, pages.element),
     h("div", { class: "row turns" }, h("button", { class: "quiet", "aria-label": "Page back", onclick: () => turn(-1) }, "‹"), where,
       h("button", { class: "quiet", "aria-label": "Next page", onclick: () => turn(1) }, "›")),
     take.by_sound ? h("p", { class: "facts" }, "You were heard through a microphone, so only what was not heard at all is marked: an ear is not sure enough of wrong notes.") : null,
