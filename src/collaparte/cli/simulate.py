@@ -29,12 +29,15 @@ from collaparte.errors import TakeError
 if TYPE_CHECKING:
     from collaparte.clock import VirtualClock
     from collaparte.engine import Engine, Listening
+    from collaparte.engine.in_a_room import InRoom
     from collaparte.events import Pedal, SoloEvent, TakeHeader, Value
+    from collaparte.listen.recording import Source
     from collaparte.measure import Report, Truth
     from collaparte.score import Score
     from collaparte.takes import Take
 
 SIMULATED = "simulated"
+SOLO_LEVEL, NOISE = 0.05, 2e-4  # of full scale, RMS: a simulated soloist at the microphone, and its noise
 FEW = 0.5  # share of the page's onsets below which the soloist may be playing something else
 
 
@@ -46,18 +49,19 @@ class Soloist:
     first_onset_s: float | None
     listening: Listening | None = None
     truth: Truth | None = None
+    source: Source | None = None  # the soloist as sound
 
 
 def recorded(path: Path, latency_s: float, score: Score) -> Soloist:
     """The soloist of a MIDI file, or of a recording that is heard block by block."""
     from collaparte.events import SoloEvent
-    from collaparte.listen.audio import is_recording
+    from collaparte.listen.audio import is_recording, open_recording
     from collaparte.listen.midi import read_midi_solo
     from collaparte.listen.recording import recorded_soloist
 
     if is_recording(path):
         soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn)
-        return Soloist((), first_s, soloist)
+        return Soloist((), first_s, soloist, source=open_recording(path))
     heard = read_midi_solo(path, latency_s)
     return Soloist(heard, min(value.time_s for value in heard if isinstance(value, SoloEvent) and value.on))
 
@@ -78,6 +82,28 @@ def simulated(score: Score, seed: int, level: str, latency_s: float, coupling: f
     return Soloist(played.events, first_s, truth=Truth.of(played.onset_beats[reached], played.onset_s[reached]))
 
 
+def sounding(player: Soloist, score: Score, soundfont: Path | None) -> Soloist:
+    """The same soloist, but heard: notes are played by the soloist's instrument over a little noise."""
+    import numpy as np
+
+    from collaparte.events import SoloEvent
+    from collaparte.listen.audio import RATE
+    from collaparte.listen.recording import Made, RecordedSoloist
+    from collaparte.sound.render import loudness, render_solo
+    from collaparte.sound.soundfont import find_soundfont
+
+    if player.source is not None:
+        return player
+    if not player.heard:
+        raise click.UsageError("A soloist who gives way to the orchestra (--coupling) cannot be heard as sound.")
+    program = next((part.program for part in score.parts if part.solo), 0)
+    rendered = render_solo(player.heard, program, find_soundfont(soundfont), sample_rate=RATE).mean(axis=1)
+    sound = rendered * (SOLO_LEVEL / max(loudness(rendered[:, None], RATE), 1e-9))
+    sound = (sound + NOISE * np.random.default_rng(47).standard_normal(len(sound))).astype(np.float32)
+    first_s = min(note.time_s for note in player.heard if isinstance(note, SoloEvent) and note.on)
+    return Soloist((), first_s, RecordedSoloist(Made(sound), score), player.truth, Made(sound))
+
+
 def rehearsed(engine: Engine, soloist: Soloist, name: str) -> Iterator[Value]:
     """Every value of the performance, with a progress bar on a terminal."""
     from collaparte.clock import VirtualClock
@@ -93,14 +119,16 @@ def rehearsed(engine: Engine, soloist: Soloist, name: str) -> Iterator[Value]:
             yield value
 
 
-def play_through(engine: Engine, soloist: Soloist, header: TakeHeader, out: Path) -> Take:
-    """Perform, writing the take as it happens; answers the whole take."""
+def play_through(
+    engine: Engine, soloist: Soloist, header: TakeHeader, out: Path, values_of: Iterator[Value] | None = None
+) -> Take:
+    """Perform (or let ``values_of`` do it), writing the take as it happens; answers the whole take."""
     from collaparte.takes import TakeWriter, make_take
 
     may_replace(out)
     values: list[Value] = []
     with TakeWriter(out, header, lambda notice: warn(notice.text), replace=True) as writer:
-        for value in rehearsed(engine, soloist, header.piece):
+        for value in values_of or rehearsed(engine, soloist, header.piece):
             writer.write(value)
             values.append(value)
     return make_take(header, values)
@@ -226,6 +254,28 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
     show_default=True,
     help="How late the orchestra hears the soloist.",
 )
+@click.option("--as-sound", is_flag=True, help="The simulated (or MIDI) soloist is heard as sound, not as notes.")
+@click.option(
+    "--bleed-db",
+    type=click.FloatRange(-60, 20),
+    metavar="DB",
+    help="The orchestra is in the soloist's microphone too, so loud against the soloist (RMS while both sound).",
+)
+@click.option(
+    "--room",
+    type=click.Choice(("dry", "small", "hall")),
+    default="small",
+    show_default=True,
+    help="In which room, with --bleed-db.",
+)
+@click.option(
+    "--told-apart",
+    type=click.Choice(("echo", "pitches", "nothing")),
+    default="echo",
+    show_default=True,
+    help="By the orchestra's sound (echo cancellation), by its pitches alone (an external synthesiser), or not at all.",
+)
+@click.option("--uncalibrated", is_flag=True, help="With --bleed-db: the room was not measured with clicks before.")
 @practice_options
 @room_options
 @click.option("--memory", type=FOLDER, metavar="DIR", help="The folder of one soloist's remembered run-throughs.")
@@ -249,6 +299,11 @@ def simulate(
     coupling: float,
     slower: float,
     latency_ms: float,
+    as_sound: bool,
+    bleed_db: float | None,
+    room: str,
+    told_apart: str,
+    uncalibrated: bool,
     follower: str | None,
     predictor: str | None,
     memory: Path | None,
@@ -281,7 +336,14 @@ def simulate(
         if is_simulated
         else recorded(Path(soloist), latency_s, page)
     )
+    heard_as_sound = as_sound or bleed_db is not None
+    if heard_as_sound:
+        player = sounding(player, page, soundfont)
     more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
+    if heard_as_sound:
+        more |= {"as_sound": True}
+    if bleed_db is not None:
+        more |= {"bleed_db": bleed_db, "room": room, "told_apart": told_apart, "calibrated": not uncalibrated}
     if store is not None:
         more |= memory_config(store, page)
     header = make_header(
@@ -297,7 +359,24 @@ def simulate(
     )
     engine = engine_of(header, page, recall=recall_of(header, page))
     began_s = time.perf_counter()
-    take = play_through(engine, player, header, out)
+    bleeding: InRoom | None = None
+    values: Iterator[Value] | None = None
+    if bleed_db is not None and player.source is not None:
+        from collaparte.calibrate.virtual import measured_response
+        from collaparte.engine.in_a_room import InRoom, played_in_a_room
+        from collaparte.listen.simulated.room import ROOMS
+        from collaparte.sound.soundfont import find_soundfont
+
+        bleeding = InRoom(ROOMS[room], bleed_db, seed, told_apart, None if uncalibrated else measured_response)
+        values = played_in_a_room(
+            bleeding,
+            player.source,
+            page,
+            lambda: engine_of(header, page, recall=recall_of(header, page)),
+            find_soundfont(soundfont),
+            latency_s=latency_s,
+        )
+    take = play_through(engine, player, header, out, values)
     took_s = max(time.perf_counter() - began_s, 1e-6)
     write_outputs(take, page, mix=mix, midi=midi, plot=plot, soundfont=soundfont, truth=player.truth)
     report = judged(take, page, player.truth)
@@ -310,6 +389,7 @@ def simulate(
                 "files": files,
                 "times_real_time": take.end_s / took_s,
                 "report": report.as_dict(),
+                "bleed_db": None if bleeding is None else bleeding.came_to_db,
                 "learnt": None
                 if learnt is None
                 else {"kept": learnt.kept, "attempted": learnt.attempted, "reason": learnt.reason},
@@ -319,6 +399,8 @@ def simulate(
     click.secho(f"{page.title}", bold=True)
     print_facts(dict(report.rows()))
     click.echo(f"Played {take.end_s:.0f} s of music in {took_s:.1f} s ({take.end_s / took_s:.0f} times real time).")
+    if bleeding is not None:
+        click.echo(f"The orchestra came to {bleeding.came_to_db:+.1f} dB against the soloist at the microphone.")
     if learnt is not None:
         what = f"{learnt.kept} of {learnt.attempted} intervals"
         click.echo(f"Remembered {what}." if learnt.remembered else f"Not remembered: {learnt.reason}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from collaparte.errors import SoloistError
 from collaparte.events import OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
-from collaparte.listen.audio import Health, open_recording
+from collaparte.listen.audio import RATE, Health, open_recording
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
 from collaparte.listen.simulated.room import VirtualRoom
@@ -33,6 +34,19 @@ class Source(Protocol):
 
     def blocks(self, health: Health | None = None) -> Iterator[Block]:
         """(heard_s, mono audio at RATE) in order."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Sound that was made here, mono (n,) at RATE, in blocks of 10 ms."""
+
+    sound: NDArray[np.float32]
+
+    def blocks(self, health: Health | None = None) -> Iterator[Block]:
+        """(heard_s, block) in order."""
+        for first in range(0, len(self.sound), RATE // 100):
+            block = self.sound[first : first + RATE // 100]
+            yield (first + len(block)) / RATE, (health.take(block[:, None])[:, 0] if health is not None else block)
 
 
 class RecordedSoloist:
