@@ -76,7 +76,8 @@ export class Overlay {
       for (const line of lines.values()) {
         const band = h("div", { class: `markband ${kind}` }, kind === "chosen" ? null : h("span", {}, words));
         const above = kind === "chosen" || kind === "cut" ? 0 : 26 + level * 22;
-        Object.assign(band.style, { left: `${line.left}px`, width: `${line.right - line.left}px`, top: `${line.top - above}px`,
+        const number = above ? 24 : 0; // the bar's number stays to be seen
+        Object.assign(band.style, { left: `${line.left + number}px`, width: `${line.right - line.left - number}px`, top: `${line.top - above}px`,
           height: above ? "20px" : `${line.bottom - line.top}px` });
         this.element.append(band);
       }
@@ -96,12 +97,15 @@ export class Overlay {
       Object.assign(mark.style, { left: `${x - 17}px`, top: `${box.top - 30 - level * 22}px` });
       this.element.append(mark);
     };
+    const ranges = Object.values(marks).flat().filter((row) => "from" in row && "to" in row && !("part" in row))
+      .map((row) => between(placeOf(String(row.from)).bar, placeOf(String(row.to)).bar));
+    const covered = (at: string): boolean => [...between(placeOf(at).bar, placeOf(at).bar)].some((name) => ranges.some((range) => range.has(name)));
     if (chosen) strip(chosen.from, chosen.to, "chosen", "", 0);
     let level = 0;
     for (const [table, rows] of Object.entries(marks)) {
       for (const row of rows) {
         if ("from" in row && "to" in row && table !== "instrument") strip(String(row.from), String(row.to), table, short(table, row), level % 2);
-        else if ("at" in row) sign(String(row.at), table === "fermata" ? (row.remove ? "no fermata" : "fermata") : short(table, row), 0);
+        else if ("at" in row) sign(String(row.at), table === "fermata" ? (row.remove ? "no fermata" : "fermata") : short(table, row), covered(String(row.at)) ? 1 : 0);
         else continue;
         if ("from" in row) level += 1;
       }

@@ -54,8 +54,7 @@ export class WishesSheet {
     if (!this.open) return;
     const { wishes, outline, wanted, balance, tuning_hz, state, locked } = stand;
     const now = JSON.stringify([wishes, balance, tuning_hz, state, locked, wanted, outline?.title]);
-    const writing = this.element.contains(document.activeElement) && document.activeElement?.matches("input:not([type=range])");
-    if (now === this.last || writing || performance.now() < this.held) return;
+    if (now === this.last || document.activeElement?.id === "tuning" || performance.now() < this.held) return;
     this.last = now;
     if (!wishes || !wanted || !outline) {
       fill(this.element, this.head(), h("p", { class: "facts" }, "Choose a piece and rehearse it; then this is where you say how we play."));
