@@ -23,7 +23,7 @@ def loop(played: np.ndarray, rate: int, delay_s: float, *, gain: float = 0.2, no
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
-@pytest.mark.parametrize("delay_s", [0.0031, 0.0627, 0.43217])
+@pytest.mark.parametrize("delay_s", [-0.0042, 0.0031, 0.0627, 0.43217])
 def test_the_round_trip_is_found_between_samples(rate: int, delay_s: float) -> None:
     signal = clicks(rate)
     found = measure(loop(signal, rate, delay_s, noise=0.001), signal, rate)

@@ -24,6 +24,7 @@ LEVEL = 0.4  # of full scale
 FIRST_S = 0.3
 GAPS_S = (0.41, 0.53, 0.45, 0.61, 0.39, 0.57, 0.47)  # from sweep to sweep
 LONGEST_S = 1.0  # a longer round trip is not looked for
+EARLIEST_S = 0.05  # stamps are not exact: without any delay the sound may seem to come a little before it was sent
 SILENT_DB = -75.0
 CLIPPED, MUCH_CLIPPED = 0.999, 0.0005
 HEARD = 7.0  # times the usual height of the matched filter's envelope around it
@@ -135,10 +136,9 @@ def measure(recorded: Array, played: Array, rate: int) -> Measured:
         )
     recorded = recorded - np.float32(recorded.mean())
     clipped = float(np.mean(np.abs(recorded) >= CLIPPED))
-    longest = round(LONGEST_S * rate)
-    envelopes = np.array(
-        [_envelope(recorded[first : end + longest], played[first:end], longest) for first, end in bursts]
-    )
+    longest, early = round(LONGEST_S * rate), round(EARLIEST_S * rate)
+    late = np.pad(recorded, (early, 0))  # delays count from ``early`` before a burst
+    envelopes = np.array([_envelope(late[first : end + longest], played[first:end], longest) for first, end in bursts])
     whole = _direct(envelopes.mean(axis=0), rate)
     quiet = np.ones(len(recorded), bool)
     for first, end in bursts:
@@ -159,10 +159,10 @@ def measure(recorded: Array, played: Array, rate: int) -> Measured:
             f"Only {int(agreeing.sum())} of {len(bursts)} clicks were heard at one distance, so the round trip is not "
             "known. Keep still and quiet, close other programs that use sound, and measure again."
         )
-    delays = delays[agreeing]
+    delays = delays[agreeing] - early / rate
     round_trip_s, spread_s = float(np.median(delays)), float(np.std(delays))
     shift = round(round_trip_s * rate)
-    level_db = float(np.median([_rms_db(recorded[first + shift : end + shift]) for first, end in bursts]))
+    level_db = float(np.median([_rms_db(recorded[max(first + shift, 0) : end + shift]) for first, end in bursts]))
     complaints = []
     if clipped > MUCH_CLIPPED:
         complaints.append("The clicks are clipped. Turn the microphone or the loudspeaker down, and measure again.")
@@ -194,7 +194,7 @@ def _response(recorded: Array, played: Array, bursts: list[tuple[int, int]], shi
     longest = max(end - first for first, end in bursts)
     size = 1 << int(np.ceil(np.log2(length + 2 * longest)))
     across, power = np.zeros(size // 2 + 1, np.complex128), np.zeros(size // 2 + 1)
-    padded = np.pad(recorded, (lead, size + shift))
+    padded = np.pad(recorded, (lead, size + max(shift, 0)))
     for first, end in bursts:
         begin = first + shift  # in ``padded``, which is ``lead`` longer in front: the lead is before the sound
         heard = padded[begin : begin + length + end - first]

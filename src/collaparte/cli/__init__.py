@@ -30,7 +30,14 @@ COMMANDS = {
         "collaparte.cli.memory:memory",
         "Show, forget, export and import what is remembered of a soloist's run-throughs.",
     ),
-    "devices": ("collaparte.cli.devices:devices", "List the MIDI ports and sound devices of this machine."),
+    "devices": (
+        "collaparte.cli.devices:devices",
+        "List the MIDI ports and sound devices of this machine, or test a microphone.",
+    ),
+    "calibrate": (
+        "collaparte.cli.calibrate:calibrate",
+        "Play short sweeps, hear them, and keep how long they took there and back.",
+    ),
     "doctor": (
         "collaparte.cli.doctor:doctor",
         "Say what is installed, what is missing, and how to mend it (exit 1 when something needed is missing).",

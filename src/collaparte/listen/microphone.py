@@ -26,9 +26,11 @@ from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
+from collaparte.ports import quiet
 from collaparte.score import Score
 
 RATE = 48000
+CHANNELS = 2  # mixed down here, where a dead one is noticed; JACK through miniaudio gives no single one
 BUFFER_MS = 10
 EARLIEST_OF = 400  # blocks
 LOOK_AGAIN_S = 0.5
@@ -151,7 +153,7 @@ class Microphone:
                 self._notice("The microphone is back.")
                 self.live.skip()
             away_s, there = 0.0, True
-            for event in self.live.take(stamp_s, np.frombuffer(data, np.float32).reshape(-1, 1)):
+            for event in self.live.take(stamp_s, np.frombuffer(data, np.float32).reshape(-1, CHANNELS)):
                 self._put(event)
             if not judged and self.live.health.count >= JUDGED_S * RATE:
                 judged = True
@@ -184,7 +186,7 @@ class Microphone:
 
 
 def open_capture(wanted: str | None, backend: str | None, arrived: Generator[None, bytes, None]) -> Any:
-    """A started input, mono at RATE, whose blocks are sent to ``arrived`` from a thread of the device.
+    """A started input, CHANNELS at RATE, whose blocks are sent to ``arrived`` from a thread of the device.
 
     Raises DeviceError for an input that is not there, is refused, or does not give sound in a form we can use.
     """
@@ -197,16 +199,17 @@ def open_capture(wanted: str | None, backend: str | None, arrived: Generator[Non
         raise DeviceError(f"There is no sound system {backend!r}. There are: {', '.join(names)}.")
     backends = [miniaudio.Backend[backend]] if backend is not None else []
     try:
-        found = miniaudio.Devices(backends=backends).get_captures()
-        capture = miniaudio.CaptureDevice(
-            input_format=miniaudio.SampleFormat.FLOAT32,
-            nchannels=1,
-            sample_rate=RATE,
-            buffersize_msec=BUFFER_MS,
-            device_id=_chosen(wanted, found),
-            backends=backends or None,
-            app_name="collaparte",
-        )
+        with quiet():
+            found = miniaudio.Devices(backends=backends).get_captures()
+            capture = miniaudio.CaptureDevice(
+                input_format=miniaudio.SampleFormat.FLOAT32,
+                nchannels=CHANNELS,
+                sample_rate=RATE,
+                buffersize_msec=BUFFER_MS,
+                device_id=_chosen(wanted, found),
+                backends=backends or None,
+                app_name="collaparte",
+            )
         next(arrived)
         capture.start(arrived)
     except miniaudio.MiniaudioError as error:

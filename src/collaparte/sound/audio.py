@@ -97,6 +97,45 @@ class Stage:
         return sound
 
 
+def playback_device(device: str | None, backend: str | None) -> Any:
+    """The output, stereo at SAMPLE_RATE, open but not started. Raises DeviceError where there is none."""
+    try:
+        import miniaudio
+    except ImportError as error:
+        raise MissingExtra("Live sound needs miniaudio: pip install miniaudio") from error
+    backends = [getattr(miniaudio.Backend, backend)] if backend else []
+    try:
+        opened: Any = miniaudio.PlaybackDevice(
+            output_format=miniaudio.SampleFormat.FLOAT32,
+            nchannels=2,
+            sample_rate=SAMPLE_RATE,
+            buffersize_msec=PERIOD_MS,
+            callback_periods=PERIODS,
+            backends=backends,
+            app_name="collaparte",
+            **_device_id(miniaudio, device, backends),
+        )
+    except miniaudio.MiniaudioError as error:
+        raise DeviceError(
+            f"No sound device can be opened ({error}). Connect one, or play through a MIDI port: --midi-out NAME."
+        ) from error
+    if backend is None and str(opened.backend).lower() == "null":
+        opened.close()
+        raise DeviceError(
+            "This machine has no sound device. Play through a MIDI port (--midi-out NAME), "
+            "or simulate and listen to the recording (--mix FILE.wav)."
+        )
+    return opened
+
+
+def open_playback(pull: Generator[bytes, int, None], device: str | None = None, backend: str | None = None) -> Any:
+    """A started output that pulls its sound from ``pull``. Raises DeviceError where there is none."""
+    opened = playback_device(device, backend)
+    next(pull)
+    opened.start(pull)
+    return opened
+
+
 class SynthOutput:
     """Opens the sound device and plays.
 
@@ -104,41 +143,18 @@ class SynthOutput:
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        try:
-            import miniaudio
-        except ImportError as error:
-            raise MissingExtra("Live sound needs miniaudio: pip install miniaudio") from error
         parts = [Part(name, 0, program, percussion) for name, program, percussion in spec["parts"]]
         font = Path(spec["font"]) if spec.get("font") else None
         backend: str | None = spec.get("backend")
-        backends = [getattr(miniaudio.Backend, backend)] if backend else []
         self._player = Player(parts, font)
         self.ahead_s = AHEAD_S + DEVICE_LATENCY_S
         self._stopped = threading.Event()
         try:
-            self._device: Any = miniaudio.PlaybackDevice(
-                output_format=miniaudio.SampleFormat.FLOAT32,
-                nchannels=2,
-                sample_rate=SAMPLE_RATE,
-                buffersize_msec=PERIOD_MS,
-                callback_periods=PERIODS,
-                backends=backends,
-                app_name="collaparte",
-                **_device_id(miniaudio, spec.get("device"), backends),
-            )
-        except miniaudio.MiniaudioError as error:
+            self._device: Any = playback_device(spec.get("device"), backend)
+        except DeviceError:
             self._player.close()
-            raise DeviceError(
-                f"No sound device can be opened ({error}). Connect one, or play through a MIDI port: --midi-out NAME."
-            ) from error
+            raise
         self.name = f"{self._device.backend} {spec.get('device') or 'default device'}"
-        if backend is None and str(self._device.backend).lower() == "null":
-            self._device.close()
-            self._player.close()
-            raise DeviceError(
-                "This machine has no sound device. Play through a MIDI port (--midi-out NAME), "
-                "or simulate and listen to the recording (--mix FILE.wav)."
-            )
         self._tap = Tap(spec["tap"]) if spec.get("tap") else None
         self._stage = Stage(self._player, DEVICE_LATENCY_S, self._tap)
         for _ in range(8):
