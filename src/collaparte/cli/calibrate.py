@@ -16,7 +16,7 @@ from collaparte.cli.say import json_option, print_facts, print_json, print_table
 )
 @click.option("--input", "source", metavar="NAME", help="The microphone, by the beginning of its name.")
 @click.option("--output", metavar="NAME", help="The loudspeaker, by the beginning of its name.")
-@click.option("--backend", metavar="NAME", hidden=True, help="One of miniaudio's sound systems.")
+@click.option("--backend", metavar="NAME", help="Ask this sound system (ALSA, PULSEAUDIO, JACK, COREAUDIO).")
 @click.option("--list", "listed", is_flag=True, help="List what is known, and measure nothing.")
 @json_option
 def calibrate(source: str | None, output: str | None, backend: str | None, listed: bool, as_json: bool) -> None:

@@ -18,7 +18,7 @@ TEST_S = 2.0
 )
 @click.option("--test", is_flag=True, help="Record two seconds from a microphone and say how they sound.")
 @click.option("--input", "source", metavar="NAME", help="Which microphone, by the beginning of its name.")
-@click.option("--backend", metavar="NAME", hidden=True, help="One of miniaudio's sound systems.")
+@click.option("--backend", metavar="NAME", help="Ask this sound system (ALSA, PULSEAUDIO, JACK, COREAUDIO).")
 @json_option
 def devices(test: bool, source: str | None, backend: str | None, as_json: bool) -> None:
     """List the MIDI ports and sound devices of this machine, or test a microphone."""
