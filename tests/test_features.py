@@ -47,7 +47,14 @@ def a_memory(score: Score, seed: int) -> RecalledLine:
     rng = np.random.default_rng(seed)
     n = len(score.solo_onsets)
     weight = np.where(rng.random(n) < 0.2, 0.0, rng.integers(1, 4, n)).astype(float)
-    return RecalledLine(rng.normal(0, 0.2, (n, 4)), rng.uniform(0, 0.3, n), weight, rng.uniform(0.4, 0.7, n))
+    takes = np.log(0.5) + rng.normal(0, 0.2, (3, n + 3))
+    takes[rng.random(takes.shape) < 0.1] = np.nan
+    takes[:, n - 1 :] = np.nan  # behind the last interval there is none
+    each = np.lib.stride_tricks.sliding_window_view(takes, 4, axis=1).transpose(1, 0, 2)
+    return RecalledLine(
+        rng.normal(0, 0.2, (n, 4)), rng.uniform(0, 0.3, n), weight, rng.uniform(0.4, 0.7, n), each,
+        np.array([0.5, 0.7, 1.0]),
+    )  # fmt: skip
 
 
 def one_by_one(
@@ -66,7 +73,7 @@ def one_by_one(
             ratios[:4] = memory.log_ratio[place][: len(ahead)]
             recalled = Recalled(
                 score.solo_onsets[ahead], ratios, np.full(len(ahead), memory.spread[place]), weights,
-                float(memory.local_beat_period_s[place]),
+                float(memory.local_beat_period_s[place]), memory.each_log_period[place], memory.each_weight,
             )  # fmt: skip
         rows.append(senses.sense(now, plan, recalled))
         plans.append(plan)
@@ -90,14 +97,16 @@ def test_the_run_time_senses_what_training_sensed(seed: int, with_memory: bool) 
         near_end = np.arange(4)[None, :] + visited[:, None] < len(score.solo_onsets)
         ratios = np.where(near_end, memory.log_ratio[visited], memory.log_ratio[visited][:, :1])
         recalled = RecalledLine(
-            ratios, memory.spread[visited], memory.weight[visited], memory.local_beat_period_s[visited]
-        )
+            ratios, memory.spread[visited], memory.weight[visited], memory.local_beat_period_s[visited],
+            memory.each_log_period[visited], memory.each_weight,
+        )  # fmt: skip
     whole = observe(Page.of_score(score), visited, time_s, line, recalled)
     assert single.shape == whole.shape == (len(visited), N_SENSES)
     worst = np.abs(single - whole).max(axis=0)
     assert worst.max() < 2e-5, [NAMES[index] for index in np.flatnonzero(worst >= 2e-5)]
     if with_memory:
-        assert np.abs(whole[:, NAMES.index("recalled_8")]).max() > 0.05  # it says something
+        for name in ("recalled_8", "advised_quick", "advised_slow", "advised_miss", "advised_ahead_1"):
+            assert np.abs(whole[:, NAMES.index(name)]).max() > 0.05, name  # it says something
 
 
 def test_every_sense_stays_in_its_range_whatever_is_played() -> None:

@@ -93,6 +93,8 @@ class Recalled:
     remembered log of (beat period in the interval / beat period of the same take's local tempo before ``beat``),
     ``spread`` (n,) its standard deviation over takes, ``weight`` (n,) how much evidence there is (0: none; about the
     number of like, recent takes), ``local_beat_period_s`` the remembered absolute tempo around here.
+    ``each_log_period`` (takes, n) is what every single take remembers, log seconds per quarter (NaN: nothing), and
+    ``each_weight`` (takes,) its weight by recency and likeness; both may be left empty.
     """
 
     beat: NDArray[np.float64]
@@ -100,6 +102,8 @@ class Recalled:
     spread: NDArray[np.float64]
     weight: NDArray[np.float64]
     local_beat_period_s: float
+    each_log_period: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    each_weight: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)

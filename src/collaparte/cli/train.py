@@ -90,8 +90,8 @@ def data(corpus: str, corpora: Path | None, cache: Path | None, plot: Path | Non
 @cache_option
 @run_option
 @seed_option
-@click.option("--minutes", type=float, default=40.0, show_default=True, help="At most.")
-@click.option("--rounds", type=int, default=60, show_default=True)
+@click.option("--minutes", type=float, default=45.0, show_default=True, help="At most.")
+@click.option("--rounds", type=int, default=36, show_default=True)
 @click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Fine-tune these weights.")
 def clone(
     corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, minutes: float, rounds: int,
@@ -153,8 +153,8 @@ def export(
 @cache_option
 @run_option
 @seed_option
-@click.option("--clone-minutes", type=float, default=50.0, show_default=True, help="At most.")
-@click.option("--ppo-minutes", type=float, default=50.0, show_default=True, help="At most.")
+@click.option("--clone-minutes", type=float, default=45.0, show_default=True, help="At most.")
+@click.option("--ppo-minutes", type=float, default=45.0, show_default=True, help="At most.")
 def everything(
     corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, clone_minutes: float,
     ppo_minutes: float,
@@ -165,6 +165,6 @@ def everything(
     from collaparte.training.pipeline import run_all
     from collaparte.training.ppo import PpoSettings
 
-    cloning = CloneSettings(seed=seed, minutes=clone_minutes, rounds=60)
+    cloning = CloneSettings(seed=seed, minutes=clone_minutes)
     practice = PpoSettings(seed=seed, minutes=ppo_minutes, steps=1_000_000)
     _say(f"{run_all(ground, cloning, practice, _say)}")

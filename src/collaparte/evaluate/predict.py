@@ -120,6 +120,8 @@ def recalled_at(trial: Trial, place: int) -> Recalled | None:
         np.full(count, line.spread[place]),
         np.full(count, line.weight[place]),
         float(line.local_beat_period_s[place]),
+        line.each_log_period[place, :, :count],
+        line.each_weight,
     )
 
 

@@ -10,7 +10,7 @@ An observation answers one matched solo onset. It has three parts, in this order
 ``Senses`` makes observations one by one at run time, ``observe`` makes those of a whole take at once for training;
 a test holds them equal. Every number is clipped into its range, so an observation never leaves its Box.
 
-Version 1. ``log`` is natural; an *interval* lies between consecutive onsets of the page; *expected* is the steady
+Version 2 (what single run-throughs advise: see ``advice.py``). ``log`` is natural; an *interval* lies between consecutive onsets of the page; *expected* is the steady
 model's; a quantity that does not exist (no memory, nothing played yet, past the end) is 0.
 
 {table}
@@ -28,14 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import Recalled, TempoPlan
+from collaparte.predict import advice
+from collaparte.predict.advice import Advice, Advised, advised
 from collaparte.score import Score
 from collaparte.score.page import NOTE
 
-VERSION = 1
+VERSION = 2
 AHEAD = 7  # intervals of look-ahead
 PAST = 8  # intervals of look-back
 KEYS = 3  # ways of being the same place: see ``_likeness``
-RECALL_AHEAD = 4
+RECALL_AHEAD = advice.AHEAD
 LOCAL_BEATS = 4.0  # local tempo is taken over this many quarters
 LONG, LONG_BEATS = 32, 8.0  # the longer windows a memory is scaled by
 RECENT = 8  # the tempo a memory is scaled to is that of so many intervals, as in takes/recollection.py
@@ -106,6 +108,11 @@ def _dynamic_table() -> tuple[tuple[str, float, float, str], ...]:
     rows += [("recalled_32", -1.5, 1.5, "as recalled_8, tempo of the last 32 intervals")]
     rows += [("recalled_long", -1.5, 1.5, "... of those in the last 8 quarters")]
     rows += [("recalled_level", -1.5, 1.5, "log(tempo_8 beat period/remembered local one)")]
+    rows += [(f"advised_{how}", -1.5, 1.5, f"log(advised/expected), {how}") for how in ("quick", "slow", "best")]
+    rows += [("advised_spread", 0.0, 1.0, "log units"), ("advised_doubt", 0.0, 1.0, "advisers' mean miss, log units")]
+    rows += [("advised_voices", 0.0, 2.0, "log(effective advisers)")]
+    rows += [(f"advised_ahead_{k}", -1.5, 1.5, "log ratio of interval k to this") for k in range(1, RECALL_AHEAD)]
+    rows += [("advised_miss", -1.5, 1.5, "log(heard/advised), last interval")]
     return tuple(rows)
 
 
@@ -119,6 +126,7 @@ OWN = (
 SENSES = LOOK + DYNAMIC + OWN
 LOW = np.array([row[1] for row in SENSES], dtype=np.float32)
 HIGH = np.array([row[2] for row in SENSES], dtype=np.float32)
+N_ADVISED = 6 + RECALL_AHEAD - 1 + 1
 N_LOOK, N_DYNAMIC, N_OWN, N_SENSES = len(LOOK), len(DYNAMIC), len(OWN), len(SENSES)
 
 
@@ -304,12 +312,17 @@ class SteadyLine:
 
 @dataclass(frozen=True)
 class RecalledLine:
-    """What was remembered at each of n matched onsets; ``log_ratio`` (n, RECALL_AHEAD), the rest (n,). See Recalled."""
+    """What was remembered at each of n matched onsets; ``log_ratio`` (n, RECALL_AHEAD), the next three (n,),
+
+    ``each_log_period`` (n, takes, RECALL_AHEAD), ``each_weight`` (takes,). See Recalled.
+    """
 
     log_ratio: Floats
     spread: Floats
     weight: Floats
     local_beat_period_s: Floats
+    each_log_period: Floats
+    each_weight: Floats
 
 
 def _log_ratio(numerator: Floats, denominator: Floats) -> Floats:
@@ -364,6 +377,7 @@ def observe(
     columns += memory[:-3]
     columns.append(_mean_of_last(np.abs(ratio), (index > 0).astype(float)))
     columns += memory[-3:]
+    columns += _advise(time_s, period, length, whole, recalled)
     dynamic = np.stack(columns, axis=1)
     out[:, N_LOOK : N_LOOK + N_DYNAMIC] = np.clip(
         dynamic, LOW[N_LOOK : N_LOOK + N_DYNAMIC], HIGH[N_LOOK : N_LOOK + N_DYNAMIC]
@@ -451,6 +465,33 @@ def _recall(
     return columns
 
 
+def _advise(
+    time_s: Floats, period: Floats, length: Floats, whole: NDArray[np.bool_], recalled: RecalledLine | None
+) -> list[Floats]:
+    n = len(time_s)
+    if recalled is None or not len(recalled.each_weight):
+        return [np.zeros(n)] * N_ADVISED
+    heard = np.full(n, np.nan)
+    heard[:-1] = np.where(whole[:-1], np.log(np.maximum(np.diff(time_s), 0.005) / length[:-1]), np.nan)
+    said = advised(recalled.each_log_period, recalled.each_weight, heard, length)
+    some = np.isfinite(said[:, 0])
+    miss = np.zeros(n)
+    miss[1:] = np.nan_to_num(heard - said[:, 0])[:-1]
+    columns = [np.where(some, said[:, k] - np.log(period), 0.0) for k in range(3)]
+    columns += [np.where(some, said[:, 3], 0.0), np.where(some, said[:, 4], 0.0)]
+    columns += [np.where(some, np.log(np.where(some, said[:, 5], 1.0)), 0.0)]
+    columns += [np.where(some, said[:, k], 0.0) for k in range(6, 6 + RECALL_AHEAD - 1)]
+    return [*columns, miss]
+
+
+def _told(said: Advised | None, log_expected: float, miss: float) -> list[float]:
+    """The senses of what was advised; ``log_expected`` seconds per quarter, ``miss`` the last interval's."""
+    if said is None:
+        return [0.0] * (N_ADVISED - 1) + [miss]
+    values = [said.quick - log_expected, said.slow - log_expected, said.best - log_expected]
+    return [*values, said.spread, said.miss, math.log(said.voices), *said.ahead, miss]
+
+
 def _mean_of_last(values: Floats, counted: Floats, width: int = PAST) -> Floats:
     total = np.concatenate([[0.0], np.cumsum(values * counted)])
     number = np.concatenate([[0.0], np.cumsum(counted)])
@@ -489,6 +530,8 @@ class Senses:
         self._plan: TempoPlan | None = None  # the steady model's last one
         self._local = 0.0
         self._remembered: tuple[float, float] | None = None  # log s per quarter: as it was, and by local tempo
+        self._advisers: Advice | None = None
+        self._advised: Advised | None = None
 
     def place_of(self, beat: float) -> int | None:
         """The page index of an onset; None where the soloist has no note to play."""
@@ -517,7 +560,7 @@ class Senses:
             trail = self._trail
         period, length = steady.beat_period_s, self._length[place]
         expected = period * length
-        step, ratio, miss, missed = 0.0, 0.0, 0.0, 0.0
+        step, ratio, miss, missed, advice_miss = 0.0, 0.0, 0.0, 0.0, 0.0
         if trail:
             before_s, before_beat, before = trail[-1]
             last = self._plan
@@ -539,6 +582,10 @@ class Senses:
                     entry[1] += ratio
                     entry[2] += by_local
                     entry[3] += 1.0
+            if whole and self._advisers is not None:
+                log_heard = log(heard / span)
+                self._advisers.tell(log_heard, span)
+                advice_miss = log_heard - self._advised.quick if self._advised is not None else 0.0
             if whole and self._remembered is not None:
                 absolute, scaled = self._remembered
                 self._pairs.append((heard, math.exp(absolute) * span, before_beat))
@@ -583,6 +630,7 @@ class Senses:
         values += [miss, sum(counted) / len(counted) if counted else 0.0]
         values.append(sum(self._doubts) / len(self._doubts) if self._doubts else 0.0)
         values += long_ago
+        values += self._ask(recalled, beat, log(period), advice_miss)
 
         self._plan, self._local = steady, local
         out = np.empty(N_SENSES, dtype=np.float32)
@@ -598,6 +646,15 @@ class Senses:
             min(max(action, -1.0), 1.0),
         )
         return out
+
+    def _ask(self, recalled: Recalled | None, beat: float, log_period: float, miss: float) -> list[float]:
+        self._advised = None
+        if recalled is None or not len(recalled.each_weight) or abs(recalled.beat[0] - beat) > 1e-3:
+            return _told(None, log_period, miss)
+        if self._advisers is None or len(recalled.each_weight) != self._advisers.count:
+            self._advisers = Advice(recalled.each_weight)
+        self._advised = self._advisers.ask(recalled.each_log_period[:, :RECALL_AHEAD])
+        return _told(self._advised, log_period, miss)
 
     def _recall(
         self, recalled: Recalled | None, beat: float, log_recent: float, period: float

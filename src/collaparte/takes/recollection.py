@@ -38,7 +38,8 @@ class Recollection:
     """What is remembered of one piece, ready to be asked: ``recalled(beat)`` costs a few microseconds.
 
     ``beat`` (n,) is where each interval begins; ``log_ratio``, ``spread``, ``weight`` (n, horizon), ``local_s`` (n,)
-    seconds per quarter; ``curve_log_period``, ``curve_spread``, ``curve_weight`` (n,) for plots.
+    seconds per quarter; ``curve_log_period``, ``curve_spread``, ``curve_weight`` (n,) for plots; ``each_log_period``
+    (runs, n), NaN where unknown, and ``each_weight`` (runs,) for those who ask the run-throughs one by one.
     """
 
     beat: Array
@@ -50,6 +51,8 @@ class Recollection:
     curve_spread: Array
     curve_weight: Array
     runs: int
+    each_log_period: Array
+    each_weight: Array
 
     def recalled(self, beat: float) -> Recalled | None:
         """What is remembered from the interval that begins at ``beat`` (or in which ``beat`` lies) on.
@@ -66,6 +69,8 @@ class Recollection:
             self.spread[index, :count],
             self.weight[index, :count],
             float(self.local_s[index]),
+            self.each_log_period[:, index : index + count],
+            self.each_weight,
         )
 
 
@@ -86,10 +91,11 @@ def recollect(score: Score, runs: Sequence[RunThrough], horizon: int = HORIZON) 
     if number == 0:
         empty = np.zeros((count, horizon))
         flat = np.zeros(count)
-        return Recollection(beat, empty, empty, empty, np.ones(count), flat, flat, flat, 0)
+        return Recollection(beat, empty, empty, empty, np.ones(count), flat, flat, flat, 0, empty[:0], flat[:0])
     local = np.stack([_local_log_period(log_period[row], lengths) for row in range(number)])
     recency = 0.5 ** (np.arange(number - 1, -1, -1) / HALF_LIFE)
-    trust = trust * (recency * _likeness(log_period - local))[:, None]
+    each_weight = recency * _likeness(log_period - local)
+    trust = trust * each_weight[:, None]
 
     ahead = np.minimum(np.arange(count)[:, None] + np.arange(horizon)[None, :], count - 1)
     beyond = np.arange(count)[:, None] + np.arange(horizon)[None, :] >= count
@@ -110,6 +116,8 @@ def recollect(score: Score, runs: Sequence[RunThrough], horizon: int = HORIZON) 
         curve_spread,
         curve_weight,
         number,
+        log_period,
+        each_weight,
     )
 
 

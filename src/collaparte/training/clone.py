@@ -32,8 +32,8 @@ class CloneSettings:
     """How long and how to clone; ``melody_share`` of the takes in a round are melody lines alone."""
 
     seed: int = 1
-    minutes: float = 15.0
-    rounds: int = 40
+    minutes: float = 45.0
+    rounds: int = 36
     takes_a_round: int = 160
     melody_share: float = 0.2
     crop: int = 256

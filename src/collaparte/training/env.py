@@ -181,5 +181,5 @@ class Rehearsal(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         weight = np.full(count, line.weight[at])
         return Recalled(
             self._page.beat[ahead], line.log_ratio[at, :count], np.full(count, line.spread[at]), weight,
-            float(line.local_beat_period_s[at]),
+            float(line.local_beat_period_s[at]), line.each_log_period[at, :, :count], line.each_weight,
         )  # fmt: skip

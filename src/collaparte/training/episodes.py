@@ -94,14 +94,16 @@ def remember(page: Page, takes: Sequence[Floats]) -> RecalledLine:
     log_ratio, spread, weight = together(ratio, np.broadcast_to(recency[:, None, None], ratio.shape))
     middle, _, _ = together(local, np.broadcast_to(recency[:, None], local.shape))
     log_ratio = np.where(weight > 0, log_ratio, log_ratio[:, :1])
-    return RecalledLine(log_ratio, spread[:, 0], weight[:, 0], np.exp(middle))
+    each = np.where(np.arange(n)[:, None] + np.arange(RECALL_AHEAD) < n - 1, log_period[:, ahead], np.nan)
+    return RecalledLine(log_ratio, spread[:, 0], weight[:, 0], np.exp(middle), each.transpose(1, 0, 2), recency)
 
 
 def at(line: RecalledLine, visited: NDArray[np.int64]) -> RecalledLine:
     """The same, at visited onsets only."""
     return RecalledLine(
-        line.log_ratio[visited], line.spread[visited], line.weight[visited], line.local_beat_period_s[visited]
-    )
+        line.log_ratio[visited], line.spread[visited], line.weight[visited], line.local_beat_period_s[visited],
+        line.each_log_period[visited], line.each_weight,
+    )  # fmt: skip
 
 
 def made_up_takes(

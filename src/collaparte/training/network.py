@@ -16,7 +16,9 @@ from collaparte.predict.features import DYNAMIC, N_LOOK, N_OWN, N_SENSES
 
 WINDOW, MEMORY, HIDDEN = 96, 32, 64
 MEMORY_SENSES = [
-    N_LOOK + index for index, row in enumerate(DYNAMIC) if row[0].startswith(("self_", "recalled", "doubt", "expected"))
+    N_LOOK + index
+    for index, row in enumerate(DYNAMIC)
+    if row[0].startswith(("self_", "recalled", "advised", "doubt", "expected"))
 ]
 State = tuple[Tensor, Tensor]
 
