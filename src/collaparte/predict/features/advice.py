@@ -7,8 +7,8 @@ together is a mean weighted by the run-through's own weight (recency and likenes
 1 / (miss + FLOOR)^2: prediction with expert advice (Cesa-Bianchi & Lugosi, "Prediction, Learning, and Games", 2006).
 A foreign or faulty run-through misses, and loses its voice within a few notes.
 
-``Advice`` is asked and told in turn, at run time; ``advised`` does a whole take at once, for training; a test (with that
-of the senses) holds the two equal. All logs are natural, of seconds per quarter.
+``Advice`` is asked and told in turn, at run time; ``advised`` does a whole take at once, for training; the test of the
+senses holds the two equal. All logs are natural, of seconds per quarter.
 """
 
 from __future__ import annotations
