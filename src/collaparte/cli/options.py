@@ -152,7 +152,9 @@ def room_options(function: Function) -> Function:
     for decorate in reversed(
         (
             click.option("--follower", metavar="NAME", help="Which follower listens (see collaparte version)."),
-            click.option("--predictor", metavar="NAME", help="Which predictor plans ahead (see collaparte version)."),
+            click.option(
+                "--predictor", metavar="NAME", help="Which predictor plans ahead (see collaparte version), or an .onnx."
+            ),
         )
     ):
         function = decorate(function)

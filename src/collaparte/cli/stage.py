@@ -16,15 +16,13 @@ import click
 
 from collaparte import __version__
 from collaparte.cli.say import asks, err, progress, warn
-from collaparte.errors import PartNotFound, PolicyError, TakeError
+from collaparte.errors import PartNotFound, TakeError
 
 if TYPE_CHECKING:
     from collaparte.engine import Engine, Settings
     from collaparte.events import Recalled, TakeHeader
     from collaparte.score import Hand, Score
     from collaparte.takes import Memory
-
-BASELINE = "steady"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +150,6 @@ def _ask_for_part(score: Score) -> str:
     return str(click.prompt("Which part is the soloist's? Number", type=numbers, show_choices=False, err=True))
 
 
-def default_predictor() -> str:
-    """The trained agent where there is one, else the plain tempo model."""
-    from collaparte.predict import PREDICTORS
-
-    return "policy" if "policy" in PREDICTORS else BASELINE
-
-
 def make_header(
     piece: Piece,
     score: Score,
@@ -172,14 +163,19 @@ def make_header(
     live: bool = False,
     more: Mapping[str, Any] | None = None,
 ) -> TakeHeader:
-    """The first line of a take; ``live`` dates it (a simulation is not dated: the same seed gives the same file)."""
+    """The first line of a take; ``live`` dates it (a simulation is not dated: the same seed gives the same file).
+
+    ``predictor`` None: the agent, or, where its policy cannot be honoured, the steady model, with a warning; the header
+    names the one that plays. Raises PolicyError for a policy file that was asked for and cannot be honoured.
+    """
     from collaparte.events import TakeHeader
     from collaparte.follow import DEFAULT_FOLLOWER
+    from collaparte.predict import playable
 
     config = {
         **piece.as_config(),
         "follower": follower or DEFAULT_FOLLOWER,
-        "predictor": predictor or default_predictor(),
+        "predictor": playable(predictor, warn),
         "settings": asdict(settings),
         **(more or {}),
     }
@@ -222,17 +218,13 @@ def recall_of(header: TakeHeader, score: Score) -> Callable[[float], Recalled | 
 
 
 def engine_of(header: TakeHeader, score: Score, **more: Any) -> Engine:
-    """An engine as ``header`` describes it; a policy that cannot be honoured gives way to the baseline."""
+    """An engine as ``header`` describes it; where the shipped policy cannot be honoured, with the steady model."""
     from collaparte.engine import Engine, Settings
     from collaparte.follow import make_follower
-    from collaparte.predict import make_predictor
+    from collaparte.predict import make_predictor, playable
 
     config = header.config
-    try:
-        predictor = make_predictor(config["predictor"], score)
-    except PolicyError as error:
-        warn(f"{error} The plain tempo model ({BASELINE}) plays instead.")
-        predictor = make_predictor(BASELINE, score)
+    predictor = make_predictor(playable(config["predictor"], warn), score)
     settings = dict(config.get("settings", {}))
     if settings.get("loop") is not None:
         settings["loop"] = tuple(settings["loop"])

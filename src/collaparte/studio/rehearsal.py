@@ -18,11 +18,11 @@ from typing import Any
 from collaparte import __version__
 from collaparte.engine import Engine, Settings, perform
 from collaparte.engine.pedals import Pedals, pedal_meanings
-from collaparte.errors import CollaparteError, DeviceError, PolicyError
+from collaparte.errors import CollaparteError, DeviceError
 from collaparte.events import Command, Heard, Notice, OrchestraEvent, Position, SoloEvent, TakeHeader, TempoPlan, Value
 from collaparte.follow import DEFAULT_FOLLOWER, make_follower
 from collaparte.listen.midi import Keys, played_by
-from collaparte.predict import PREDICTORS, make_predictor
+from collaparte.predict import PREDICTORS, make_predictor, playable
 from collaparte.score import Score, sections
 from collaparte.sound import Silent, Sound, Sounding
 from collaparte.sound.balance import settle
@@ -217,7 +217,7 @@ class Rehearsal:
             engine = Engine(
                 page,
                 make_follower(str(header.config["follower"]), page),
-                self._predictor(str(header.config["predictor"]), page),
+                make_predictor(str(header.config["predictor"]), page),
                 settings,
                 recollection.recalled if remembers and recollection is not None else None,
             )
@@ -291,18 +291,11 @@ class Rehearsal:
             self.locked = bool(command.value) if command.value is not None else not self.locked
             self._enter(self.state)
 
-    def _predictor(self, name: str, page: Score) -> Any:
-        try:
-            return make_predictor(name, page)
-        except PolicyError as error:
-            self._say(f"{error} The plain tempo model plays instead.")
-            return make_predictor("steady", page)
-
     def _make_header(
         self, page: Score, settings: Settings, sound: Sound, recollection: Recollection | None, folder: str
     ) -> TakeHeader:
-        best = "policy" if "policy" in PREDICTORS else "steady"
-        predictor = self.wanted.predictor if self.wanted.predictor in PREDICTORS else best
+        wanted = self.wanted.predictor
+        predictor = playable(wanted if wanted in PREDICTORS else None, self._say)
         config: dict[str, Any] = {
             **self._config, "follower": DEFAULT_FOLLOWER, "predictor": predictor, "settings": asdict(settings),
             "studio": asdict(self.wanted),
