@@ -132,6 +132,7 @@ def clone(
     folder: Path,
     say: Callable[[str], None] = print,
     network: Accompanist | None = None,
+    bar: Callable[[str, float], None] = lambda what, share: None,
 ) -> Accompanist:
     """Train (or, where ``folder`` holds a checkpoint, go on training) and return the averaged network.
 
@@ -142,10 +143,11 @@ def clone(
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    network = network or Accompanist()
     full, lines = ([item for item in train if item.voice == voice] for voice in ("all", "melody"))
     pool = pool_of(train)
-    fit_scaling(network, episodes(full[:40] + lines[:10], pool, Variation(), np.random.default_rng(settings.seed)))
+    if network is None:  # weights that are fine-tuned keep the scaling they were learnt with
+        network = Accompanist()
+        fit_scaling(network, episodes(full[:40] + lines[:10], pool, Variation(), np.random.default_rng(settings.seed)))
     average = copy.deepcopy(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate)
     first, best, spent = 0, math.inf, 0.0
@@ -165,9 +167,10 @@ def clone(
     writer = SummaryWriter(str(folder / "tensorboard"))
     began = time.monotonic()
     for turn in range(first, settings.rounds):
-        gone = max(turn / settings.rounds, (spent + time.monotonic() - began) / (60 * settings.minutes))
-        if gone >= 1.0:
+        if spent + time.monotonic() - began > 60 * settings.minutes:
+            say(f"the time is up after {turn} of {settings.rounds} rounds; go on with more --minutes")
             break
+        gone = turn / settings.rounds  # of the rounds, not of the time: the same seed gives the same weights
         rng = np.random.default_rng([settings.seed, 11, turn])
         n_lines = round(settings.melody_share * settings.takes_a_round)
         picked = [full[index] for index in rng.permutation(len(full))[: settings.takes_a_round - n_lines]]
@@ -195,6 +198,7 @@ def clone(
         now = spent + time.monotonic() - began
         text = "  ".join(f"{name} {row[0]:.1f}/{row[1]:.1f}/{row[2]:.3f}" for name, row in found.items())
         say(f"round {turn + 1}: loss {total / max(count, 1):.4f}  tune {text}  {now:.0f} s")
+        bar("cloning", (turn + 1) / settings.rounds)
         writer.add_scalar("clone/loss", total / max(count, 1), turn)
         for name, row in found.items():
             for label, value in zip(("mean_ms", "median_ms", "within_30ms"), row, strict=True):
@@ -215,5 +219,7 @@ def clone(
         )
     writer.close()
     (folder / "clone.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+    if not (folder / "clone-best.pt").exists():
+        torch.save(average.state_dict(), folder / "clone-best.pt")
     average.load_state_dict(torch.load(folder / "clone-best.pt", weights_only=True))
     return average

@@ -26,7 +26,7 @@ from collaparte.training.data.splits import Split, chosen, split
 from collaparte.training.episodes import CLEAN, Variation, episodes, pool_of
 from collaparte.training.export import export
 from collaparte.training.network import Accompanist
-from collaparte.training.ppo import PpoSettings, practise
+from collaparte.training.ppo import Bar, PpoSettings, no_bar, practise
 
 Say = Callable[[str], None]
 
@@ -71,16 +71,20 @@ def read_weights(path: Path) -> Accompanist:
     return network
 
 
-def run_clone(ground: Ground, settings: CloneSettings, say: Say = print, start: Path | None = None) -> Accompanist:
+def run_clone(
+    ground: Ground, settings: CloneSettings, say: Say = print, start: Path | None = None, bar: Bar = no_bar
+) -> Accompanist:
     """Clone (or fine-tune the weights in ``start``)."""
     network = read_weights(start) if start is not None else None
-    return clone(ground.train, ground.tune or ground.train[:8], settings, ground.folder, say, network)
+    return clone(ground.train, ground.tune or ground.train[:8], settings, ground.folder, say, network, bar)
 
 
-def run_practice(ground: Ground, settings: PpoSettings, say: Say = print, start: Path | None = None) -> Accompanist:
+def run_practice(
+    ground: Ground, settings: PpoSettings, say: Say = print, start: Path | None = None, bar: Bar = no_bar
+) -> Accompanist:
     """Practise from the clone's best weights (or those in ``start``), and mix the two."""
     begin = start or ground.folder / "clone-best.pt"
-    practised = practise(ground.train, read_weights(begin), settings, ground.folder, say)
+    practised = practise(ground.train, read_weights(begin), settings, ground.folder, say, bar)
     torch.save(practised.state_dict(), ground.folder / "practised.pt")
     agent = mixed(read_weights(begin), practised, PRACTISED)
     torch.save(agent.state_dict(), ground.folder / "agent.pt")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -104,6 +104,9 @@ class AccompanistPolicy(RecurrentActorCriticPolicy):
             "ortho_init": False,
         }
         super().__init__(*args, **kwargs)
+        # What the critic learns must not bend the encoder, which cloning has trained and the actor lives on.
+        assert self.critic is not None
+        self.critic.register_forward_pre_hook(lambda module, given: (given[0].detach(),))
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = _Latents()  # type: ignore[assignment]  # the same two verbs
@@ -119,6 +122,17 @@ class AccompanistPolicy(RecurrentActorCriticPolicy):
         """Begin where a clone ended."""
         for mine, theirs in self._pairs(network):
             mine.load_state_dict(theirs.state_dict())
+
+    def acting(self, learns: bool) -> None:
+        """Whether the actor learns, or the critic alone."""
+        for part in (
+            self.features_extractor,
+            self.lstm_actor,
+            cast(_Latents, self.mlp_extractor).actor,
+            self.action_net,
+        ):
+            part.requires_grad_(learns)
+        self.log_std.requires_grad_(learns)
 
     def hand_back(self, network: Accompanist) -> Accompanist:
         """The same network with this policy's weights; its log spread stays as cloning left it."""
@@ -190,15 +204,19 @@ class LanesVec(VecEnv):
 
 
 class Dealer:
-    """Deals crops of episodes, made a few dozen takes at a time. The same seed deals the same."""
+    """Deals crops of episodes, made a few dozen takes at a time. The same seed deals the same.
+
+    ``begun``: the steps practised before; what goes on is dealt anew, not the same again.
+    """
 
     def __init__(
-        self, performances: Sequence[Performance], variation: Variation, seed: int, takes: int = 48, size: int = 320
-    ) -> None:
+        self, performances: Sequence[Performance], variation: Variation, seed: int, takes: int = 48, size: int = 320,
+        begun: int = 0,
+    ) -> None:  # fmt: skip
         self._performances = list(performances)
         self._pool = pool_of(performances)
         self._variation, self._takes, self._size = variation, takes, size
-        self._rng = np.random.default_rng([seed, 23])
+        self._rng = np.random.default_rng([seed, 23, begun])
         self._stock: list[Episode] = []
 
     def __call__(self) -> Episode:
@@ -230,6 +248,7 @@ class PpoSettings:
     target_kl: float | None = 0.03
     minutes: float = 20.0
     threads: int = 1
+    critic_first: int = 10  # rollouts in which the critic alone learns: a raw one would pull the clone about
     steady_rate: bool = False  # else the rate falls to a fifth
     pay: Pay = field(default_factory=Pay)
     variation: Variation = field(default_factory=lambda: Variation(recall_share=0.6))
@@ -245,22 +264,34 @@ class _Falling:
         return self.rate * (0.2 + 0.8 * left)
 
 
+Bar = Callable[[str, float], None]
+
+
+def no_bar(what: str, share: float) -> None:
+    """Nobody watches."""
+
+
 class _Watch(BaseCallback):
     """Stops in time, keeps the latest weights, says how it goes."""
 
-    def __init__(self, minutes: float, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: PpoSettings, keep: Callable[[], None], say: Callable[[str], None], bar: Bar, every: int = 8
+    ) -> None:
         super().__init__()
-        self._until = time.monotonic() + 60 * minutes
-        self._folder, self._say = folder, say
+        self._until_s, self._steps = time.monotonic() + 60 * settings.minutes, settings.steps
+        self._keep, self._say, self._bar, self._every, self._rollouts = keep, say, bar, every, 0
 
     def _on_step(self) -> bool:
-        return time.monotonic() < self._until
+        return time.monotonic() < self._until_s
 
     def _on_rollout_end(self) -> None:
         recent = [item["r"] for item in self.model.ep_info_buffer or []]
         paid = float(np.mean(recent)) if recent else math.nan
-        self._say(f"{self.num_timesteps} steps: pay an onset {paid:.4f}")
-        self.model.save(self._folder / "ppo.zip")
+        self._rollouts += 1
+        if self._rollouts % self._every == 0:  # what is kept is the model before the update that follows
+            self._keep()
+            self._say(f"{self.num_timesteps} steps: pay an onset {paid:.4f}")
+        self._bar("practising", min(self.num_timesteps / max(self._steps, 1), 1.0))
 
 
 def make_ppo(env: VecEnv, settings: PpoSettings, folder: Path | None = None, *, stock: bool = False) -> RecurrentPPO:
@@ -295,23 +326,41 @@ def practise(
     settings: PpoSettings,
     folder: Path,
     say: Callable[[str], None] = print,
+    bar: Bar = no_bar,
 ) -> Accompanist:
-    """Let the clone practise; returns the agent. ``ppo.zip`` in ``folder`` is gone on from where there is one."""
+    """Let the clone practise; returns the agent. ``ppo.zip`` in ``folder`` is gone on from where there is one.
+
+    First the critic learns alone, then actor and critic together for ``settings.steps`` steps in all, or until the
+    time is up.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    dealer = Dealer([item for item in train if item.voice == "all"], settings.variation, settings.seed)
-    env = LanesVec(Lanes(settings.lanes, dealer, settings.pay))
-    model = make_ppo(env, settings, folder)
-    kept = folder / "ppo.zip"
-    done = 0
-    if kept.exists():
+    kept, told = folder / "ppo.zip", folder / "ppo.json"
+    done = int(json.loads(told.read_text(encoding="utf-8"))["steps_done"]) if told.exists() else 0
+    dealer = Dealer([item for item in train if item.voice == "all"], settings.variation, settings.seed, begun=done)
+    model = make_ppo(LanesVec(Lanes(settings.lanes, dealer, settings.pay)), settings, folder)
+    policy = _policy(model)
+
+    def keep() -> None:
+        model.save(kept)
+        state = {"settings": asdict(settings), "steps_done": model.num_timesteps}
+        told.write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+    if done:
         model.set_parameters(str(kept), device="cpu")
-        done = int(json.loads((folder / "ppo.json").read_text())["steps_done"])
         say(f"going on after {done} steps")
     else:
-        _policy(model).take_over(network)
-    model.learn(max(settings.steps - done, 0), callback=_Watch(settings.minutes, folder, say))
-    model.save(kept)
-    told = {"settings": asdict(settings), "steps_done": done + model.num_timesteps}
-    (folder / "ppo.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
-    agent: Accompanist = _policy(model).hand_back(network)
+        policy.take_over(network)
+        policy.acting(False)
+        model.learn(settings.critic_first * settings.lanes * settings.rollout, tb_log_name="critic")
+        policy.acting(True)
+    model.num_timesteps = done
+    if settings.steps > done:
+        model.learn(
+            settings.steps - done,
+            callback=_Watch(settings, keep, say, bar),
+            tb_log_name="practice",
+            reset_num_timesteps=False,
+        )
+    keep()
+    agent: Accompanist = policy.hand_back(network)
     return agent
