@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from collaparte.cli.door import Group
 from collaparte.cli.options import FOLDER
-from collaparte.cli.say import json_option, out, print_json, print_table
-from collaparte.errors import MissingExtra
+from collaparte.cli.say import json_option, out, print_json, print_table, progress
+from collaparte.errors import MissingExtra, TakeError
 
 if TYPE_CHECKING:
     from collaparte.training.pipeline import Ground
@@ -37,18 +40,30 @@ def train() -> None:
     """Train the agent: corpora in, a policy out."""
 
 
-def _ground(folder: Path, corpus: str, corpora: Path | None, cache: Path | None, seed: int) -> Ground:
+def _wants_torch() -> None:
     try:
-        import torch  # noqa: F401
-
-        from collaparte.training.pipeline import prepare
+        import collaparte.training.pipeline  # noqa: F401
     except ImportError as error:
         raise MissingExtra(f"Training needs {error.name}. Install it: pip install 'collaparte[train]'") from error
+
+
+def _ground(folder: Path, corpus: str, corpora: Path | None, cache: Path | None, seed: int) -> Ground:
+    _wants_torch()
+    from collaparte.training.pipeline import prepare
+
     return prepare(folder, corpus, corpora, cache, seed)
 
 
 def _say(text: str) -> None:
-    out().print(text, markup=False)
+    out().print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """A bar for the stage that runs; on a terminal only."""
+    with progress() as shown:
+        task = shown.add_task("preparing", total=1.0)
+        yield lambda what, share: shown.update(task, description=what, completed=share)
 
 
 @train.command(examples=("collaparte train data", "collaparte train data vienna4x22 --plot spread.png"))
@@ -92,7 +107,7 @@ def data(corpus: str, corpora: Path | None, cache: Path | None, plot: Path | Non
 @seed_option
 @click.option("--minutes", type=float, default=45.0, show_default=True, help="At most.")
 @click.option("--rounds", type=int, default=36, show_default=True)
-@click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Fine-tune these weights.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Go on from these weights.")
 def clone(
     corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, minutes: float, rounds: int,
     start: Path | None,
@@ -100,10 +115,10 @@ def clone(
     """The warm start: learn from what would have been right."""
     ground = _ground(folder, corpus, corpora, cache, seed)
     from collaparte.training.clone import CloneSettings
-    from collaparte.training.pipeline import quick, run_clone
+    from collaparte.training.pipeline import run_clone
 
-    settings = CloneSettings(seed=seed, minutes=minutes, rounds=rounds)
-    run_clone(ground, quick(settings, rounds) if start is not None else settings, _say, start)
+    with _bar() as bar:
+        run_clone(ground, CloneSettings(seed=seed, minutes=minutes, rounds=rounds), _say, start, bar)
 
 
 @train.command(examples=("collaparte train ppo --minutes 30",))
@@ -113,10 +128,10 @@ def clone(
 @run_option
 @seed_option
 @click.option("--minutes", type=float, default=40.0, show_default=True, help="At most.")
-@click.option("--steps", type=int, default=1_000_000, show_default=True)
+@click.option("--steps", type=int, help="In all.")
 @click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Instead of the clone.")
 def ppo(
-    corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, minutes: float, steps: int,
+    corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, minutes: float, steps: int | None,
     start: Path | None,
 ) -> None:  # fmt: skip
     """Practice: recurrent PPO, from the clone on."""
@@ -124,7 +139,10 @@ def ppo(
     from collaparte.training.pipeline import run_practice
     from collaparte.training.ppo import PpoSettings
 
-    run_practice(ground, PpoSettings(seed=seed, minutes=minutes, steps=steps), _say, start)
+    with _bar() as bar:
+        run_practice(
+            ground, PpoSettings(seed=seed, minutes=minutes, steps=steps or PpoSettings.steps), _say, start, bar
+        )
 
 
 @train.command(examples=("collaparte train export practice/agent.pt policy.onnx",))
@@ -147,24 +165,119 @@ def export(
     run_export(ground, weights, target, algorithm, _say)
 
 
-@train.command("all", examples=("collaparte train all --run practice",))
-@corpus_option
+@train.command("all", examples=("collaparte train all --run practice", "collaparte train all --engine ray --seeds 3"))
+@click.option(
+    "--corpus",
+    "corpus",
+    multiple=True,
+    default=("nasap",),
+    show_default=True,
+    metavar="NAME",
+    help="nasap, or a folder of match files; with --engine ray it may be given several times.",
+)
 @corpora_option
 @cache_option
 @run_option
 @seed_option
 @click.option("--clone-minutes", type=float, default=45.0, show_default=True, help="At most.")
 @click.option("--ppo-minutes", type=float, default=45.0, show_default=True, help="At most.")
+@click.option("--engine", type=click.Choice(["here", "ray"]), default="here", show_default=True, help="Who runs it.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="With ray: so many, from --seed on."
+)
+@click.option("--population", type=click.IntRange(1), default=1, show_default=True, help="With ray: rivals a seed.")
+@click.option("--address", metavar="ADDRESS", help="With ray: a running cluster's, or auto; else one is started here.")
 def everything(
-    corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, clone_minutes: float,
-    ppo_minutes: float,
+    corpus: tuple[str, ...], corpora: Path | None, cache: Path | None, folder: Path, seed: int, clone_minutes: float,
+    ppo_minutes: float, engine: str, seeds: int, population: int, address: str | None,
 ) -> None:  # fmt: skip
-    """From nothing to a policy: data, clone, practice, export."""
-    ground = _ground(folder, corpus, corpora, cache, seed)
+    """From nothing to a policy: data, clone, practice, export. About half an hour on one core with the whole corpus.
+
+    With --engine ray, many such trainings at once, judged alike on their tuning pieces; the best one's policy is
+    exported. In a population the worst take over the weights of the best as they practise.
+    """
+    if engine == "here" and (len(corpus) > 1 or seeds > 1 or population > 1):
+        raise click.UsageError("Several corpora, seeds or rivals at once need --engine ray.")
+    _wants_torch()
     from collaparte.training.clone import CloneSettings
-    from collaparte.training.pipeline import run_all
     from collaparte.training.ppo import PpoSettings
 
-    cloning = CloneSettings(seed=seed, minutes=clone_minutes)
-    practice = PpoSettings(seed=seed, minutes=ppo_minutes, steps=1_000_000)
-    _say(f"{run_all(ground, cloning, practice, _say)}")
+    cloning, practice = CloneSettings(seed=seed, minutes=clone_minutes), PpoSettings(seed=seed, minutes=ppo_minutes)
+    if engine == "ray":
+        from collaparte.training.cluster import Trials, run_many
+
+        trials = Trials(corpus, tuple(range(seed, seed + seeds)), population)
+        run_many(trials, folder, cloning, practice, corpora=corpora, cache=cache, address=address, say=_say)
+        return
+    ground = _ground(folder, corpus[0], corpora, cache, seed)
+    from collaparte.training.pipeline import run_all
+
+    with _bar() as bar:
+        path = run_all(ground, cloning, practice, _say, bar)
+    _say(f"{path}")
+
+
+@train.command(
+    examples=(
+        "collaparte train tune --as anna --run anna",
+        "collaparte train tune --corpus nasap --only Chopin/Etudes --run etudes",
+    )
+)
+@click.option("--as", "soloist", metavar="NAME", help="Learn from this soloist's kept takes.")
+@click.option("--corpus", metavar="NAME", help="Or from a corpus, or a folder of match files.")
+@click.option("--only", metavar="PIECE", help="Only pieces whose name begins so: a composer, a genre, one piece.")
+@corpora_option
+@cache_option
+@run_option
+@seed_option
+@click.option(
+    "--start", default="shipped", show_default=True, metavar="FILE", help="Weights (.pt) or a policy (.onnx)."
+)
+@click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--minutes", type=float, default=15.0, show_default=True, help="At most.")
+def tune(
+    soloist: str | None, corpus: str | None, only: str | None, corpora: Path | None, cache: Path | None, folder: Path,
+    seed: int, start: str, rounds: int, minutes: float,
+) -> None:  # fmt: skip
+    """Fine-tune a policy, the shipped one unless told otherwise, to a genre, a piece, or one soloist's takes.
+
+    Every fifth take is kept aside to judge by. Play with the result: collaparte play --predictor DIR/policy.onnx
+    """
+    if (soloist is None) == (corpus is None):
+        raise click.UsageError("Name a soloist with --as, or a corpus with --corpus.")
+    _wants_torch()
+    from dataclasses import replace
+
+    from collaparte.predict.policy import SHIPPED
+    from collaparte.training.data.corpus import load
+    from collaparte.training.pipeline import TUNING, run_tune
+
+    with TemporaryDirectory() as scratch, _bar() as bar:
+        found = load(str(_own_takes(soloist, only, Path(scratch))) if soloist else str(corpus), corpora, cache)
+        if only is not None and corpus is not None:
+            found = found.pieces(only)
+        settings = replace(TUNING, seed=seed, rounds=rounds, minutes=minutes)
+        done = run_tune(found, folder, settings, SHIPPED if start == "shipped" else Path(start), _say, bar)
+    label = "on the takes kept aside" if done.learnt_from > 1 else "on the only take itself"
+    for when, row in (("before", done.before), ("tuned", done.after)):
+        _say(f"{when:7} {label}: {row[0]:.1f} / {row[1]:.1f} ms / {row[2]:.3f} within 30 ms")
+    _say(f"{done.policy}: learnt from {done.learnt_from} takes, judged on {done.judged_on}")
+
+
+def _own_takes(soloist: str, only: str | None, folder: Path) -> Path:
+    """A soloist's kept takes as a folder of match files, one folder for each piece."""
+    from collaparte.cli.stage import score_of
+    from collaparte.cli.takes import write_alignment
+    from collaparte.takes import Shelf, read_take
+
+    for kept in Shelf().list():
+        if kept.soloist == soloist and kept.piece.startswith(only or ""):
+            take = read_take(kept.path)
+            place = folder / kept.digest
+            place.mkdir(exist_ok=True)
+            write_alignment(take, score_of(take.header), place / f"{kept.identity}.match")
+    if not any(folder.iterdir()):
+        raise TakeError(
+            f"No take of {soloist} is kept. See collaparte takes list; simulate and play keep them by --keep."
+        )
+    return folder

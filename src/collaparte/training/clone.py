@@ -145,6 +145,7 @@ def clone(
     torch.manual_seed(settings.seed)
     full, lines = ([item for item in train if item.voice == voice] for voice in ("all", "melody"))
     pool = pool_of(train)
+    tuned = network is not None
     if network is None:  # weights that are fine-tuned keep the scaling they were learnt with
         network = Accompanist()
         fit_scaling(network, episodes(full[:40] + lines[:10], pool, Variation(), np.random.default_rng(settings.seed)))
@@ -164,6 +165,14 @@ def clone(
         "cold": episodes(tune, pool_of(tune), CLEAN, rng),
         "k=3": episodes(tune, pool_of(tune), Variation((1, 1), (0, 0), (0, 0), 1.0, 1.0, 0.0, 3, 0.0), rng),
     }
+
+    def judged(found: dict[str, tuple[float, float, float]]) -> float:
+        return float(np.mean([row[0] / 2 + row[1] - 100 * row[2] for row in found.values()]))
+
+    if tuned and not checkpoint.exists():  # what is fine-tuned must become better than it was
+        found = {name: scores(items, actions_of(average, items)) for name, items in tests.items()}
+        best = judged(found)
+        torch.save(average.state_dict(), folder / "clone-best.pt")
     writer = SummaryWriter(str(folder / "tensorboard"))
     began = time.monotonic()
     for turn in range(first, settings.rounds):
@@ -194,7 +203,6 @@ def clone(
                         kept.lerp_(new, 1 - settings.average)
                 total, count = total + loss.item(), count + 1
         found = {name: scores(items, actions_of(average, items)) for name, items in tests.items()}
-        judged = float(np.mean([row[0] / 2 + row[1] - 100 * row[2] for row in found.values()]))
         now = spent + time.monotonic() - began
         text = "  ".join(f"{name} {row[0]:.1f}/{row[1]:.1f}/{row[2]:.3f}" for name, row in found.items())
         say(f"round {turn + 1}: loss {total / max(count, 1):.4f}  tune {text}  {now:.0f} s")
@@ -203,8 +211,8 @@ def clone(
         for name, row in found.items():
             for label, value in zip(("mean_ms", "median_ms", "within_30ms"), row, strict=True):
                 writer.add_scalar(f"clone/{name}/{label}", value, turn)
-        if judged < best:
-            best = judged
+        if judged(found) < best:
+            best = judged(found)
             torch.save(average.state_dict(), folder / "clone-best.pt")
         torch.save(
             {

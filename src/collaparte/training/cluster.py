@@ -1,14 +1,15 @@
 """Many trainings at once on a Ray cluster: seeds, corpora, and populations that practise in competition.
 
-One trial is one (corpus, seed) and, in a population, one member of it. A trial clones, then practises in turns; after
-each turn it is judged on its tuning pieces, without noise, and reports. In a population (population-based training,
-Jaderberg et al. 2017) the worst quarter then takes over the weights of the best and practises on with settings near
-theirs: rate, discount, and what is paid for a smooth orchestra. What all are judged by stays the same: the pay an
-onset as ``reward.py`` ships it.
+One trial is one corpus, one seed and, in a population, one rival. A trial clones, then practises in turns; after each
+turn it is judged on the corpus' tuning pieces, without noise, and reports. Trials of one corpus run side by side, the
+corpora one after the other: what was judged on different pieces cannot compete. In a population (population-based
+training, Jaderberg et al. 2017) the worst quarter takes over the weights of the best after every turn, and practises on
+with settings near theirs: rate, discount, and what is paid for a smooth orchestra. What all are judged by stays the
+same: the pay an onset as ``reward.py`` ships it.
 
-folder/ray/...            what Ray keeps of the trials
-folder/results.json       the table, best first
-folder/policy.onnx        the best one's policy, with its passport
+folder/results.json               the table: by corpus, best first
+folder/<corpus>/policy.onnx       the best one's policy, with its passport
+folder/<corpus>/ray/...           what Ray keeps of the trials
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collaparte.training.ppo import PpoSettings
 
 CLONE, AGENT, PRACTICE = "clone.pt", "agent.pt", ("ppo.zip", "ppo.json")
 MUTATIONS = {"rate": (0.3, 3.0), "jerk": (0.5, 2.0), "gamma": (0.9, 1.1)}  # factors of what the settings say
+MOST_GAMMA = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Outcome:
     """One trial's last report: the judgement on its tuning pieces (see ``judge.py``), and where its weights lie."""
 
     corpus: str
+    trial: int
     seed: int
-    member: int
     settings: Mapping[str, float]
     mean_ms: float
     median_ms: float
@@ -71,7 +73,7 @@ def run_many(
     start: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
-    """Run them all, best first; writes the table and the best one's policy into ``folder``.
+    """Run them all; corpus by corpus, best first. Writes the table and the best ones' policies into ``folder``.
 
     ``address`` is a running cluster's ("auto": the one this machine belongs to); None starts one here and ends it
     afterwards. On a cluster, corpora, cache and folder must be on storage that all machines share. ``start``: weights
@@ -84,7 +86,6 @@ def run_many(
         raise MissingExtra(f"--engine ray needs {error.name}. Install it: pip install 'collaparte[ray]'") from error
     cloning, practice = cloning or CloneSettings(), practice or PpoSettings()
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {
         "turns": trials.turns,
         "cloning": cloning,
@@ -94,49 +95,61 @@ def run_many(
         "start": None if start is None else str(start.resolve()),
     }
     space: dict[str, Any] = {
-        "corpus": tune.grid_search(
-            [str(Path(name).resolve()) if Path(name).is_dir() else name for name in trials.corpora]
-        ),
         "seed": tune.grid_search(list(trials.seeds)),
-        "member": tune.grid_search(list(range(trials.population))),
+        "rival": tune.grid_search(list(range(trials.population))),
         "rate": practice.rate,
         "jerk": practice.pay.jerk,
         "gamma": practice.gamma,
     }
-    scheduler = None
-    if trials.population > 1:
-        scheduler = tune.schedulers.PopulationBasedTraining(
-            time_attr="training_iteration",
-            perturbation_interval=1,
-            hyperparam_mutations={
-                key: tune.uniform(
-                    space[key] * low, min(space[key] * high, 0.95) if key == "gamma" else space[key] * high
-                )
-                for key, (low, high) in MUTATIONS.items()
-            },
-            synch=True,
-        )
     ours = not ray.is_initialized()
     if ours:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(address=address, include_dashboard=False, log_to_driver=False)
+    found: list[Outcome] = []
     try:
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_trial, told=told), {"cpu": trials.cpus}),
-            param_space=space,
-            tune_config=tune.TuneConfig(metric="pay", mode="max", scheduler=scheduler),
-            run_config=tune.RunConfig(name="ray", storage_path=str(folder), verbose=0),
-        )
-        found = _outcomes(tuner.fit(), folder)
+        for name in trials.corpora:
+            room = folder / Path(name).name
+            corpus = str(Path(name).resolve()) if Path(name).is_dir() else name
+            tuner = tune.Tuner(
+                tune.with_resources(
+                    tune.with_parameters(_trial, told={**told, "corpus": corpus}), {"cpu": trials.cpus}
+                ),
+                param_space=space,
+                tune_config=tune.TuneConfig(
+                    metric="pay", mode="max", scheduler=_rivalry(practice) if trials.population > 1 else None,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(name="ray", storage_path=str(room), verbose=0),
+            )  # fmt: skip
+            outcomes = _outcomes(tuner.fit(), name, room)
+            found += outcomes
+            _ship(outcomes[0], room, corpus, corpora, cache, say)
     finally:
         if ours:
             ray.shutdown()
+    (folder / "results.json").write_text(json.dumps([asdict(item) for item in found], indent=1), encoding="utf-8")
     for item in found:
         say(
-            f"{item.corpus}, seed {item.seed}, member {item.member}: {item.mean_ms:.1f} / {item.median_ms:.1f} ms / "
+            f"{item.corpus}, trial {item.trial}, seed {item.seed}: {item.mean_ms:.1f} / {item.median_ms:.1f} ms / "
             f"{item.within_30:.3f}, roughness {item.roughness:.4f}, pay {item.pay:.4f}"
         )
-    _ship(found[0], folder, corpora, cache, say)
     return found
+
+
+def _rivalry(practice: PpoSettings) -> Any:
+    from ray import tune
+
+    usual = {"rate": practice.rate, "jerk": practice.pay.jerk, "gamma": practice.gamma}
+    return tune.schedulers.PopulationBasedTraining(
+        time_attr="training_iteration",
+        perturbation_interval=1,
+        hyperparam_mutations={
+            key: tune.uniform(
+                usual[key] * low, min(usual[key] * high, MOST_GAMMA) if key == "gamma" else usual[key] * high
+            )
+            for key, (low, high) in MUTATIONS.items()
+        },
+        synch=True,
+    )
 
 
 def _trial(config: Mapping[str, Any], told: Mapping[str, Any]) -> None:
@@ -153,7 +166,7 @@ def _trial(config: Mapping[str, Any], told: Mapping[str, Any]) -> None:
     corpora, cache = (None if told[key] is None else Path(told[key]) for key in ("corpora", "cache"))
     with tempfile.TemporaryDirectory() as scratch:
         room = Path(scratch)
-        ground = prepare(room, str(config["corpus"]), corpora, cache)  # one split for all seeds: they are compared
+        ground = prepare(room, str(told["corpus"]), corpora, cache)  # one split for all seeds: they are compared
         done = 0
         if (kept := tune.get_checkpoint()) is not None:
             with kept.as_directory() as held:
@@ -187,42 +200,31 @@ def _silent(text: str) -> None:
     """A trial speaks through its reports."""
 
 
-def _outcomes(results: Any, folder: Path) -> list[Outcome]:
+def _outcomes(results: Any, corpus: str, room: Path) -> list[Outcome]:
+    """Those that came to an end, best first; their weights as ``room/trial-N.pt``."""
     found = []
     for place, result in enumerate(results):
         if result.error is not None or result.checkpoint is None or not math.isfinite(result.metrics["pay"]):
             continue
-        config, metrics = result.config, result.metrics
-        weights = folder / f"trial-{place}.pt"
+        weights = room / f"trial-{place}.pt"
         with result.checkpoint.as_directory() as held:
             shutil.copy(Path(held) / AGENT, weights)
-        settings = {key: float(config[key]) for key in MUTATIONS}
-        figures = {key: float(metrics[key]) for key in ("mean_ms", "median_ms", "within_30", "roughness", "pay")}
-        found.append(
-            Outcome(
-                str(config["corpus"]),
-                int(config["seed"]),
-                int(config["member"]),
-                settings,
-                **figures,
-                weights=str(weights),
-            )
-        )
+        settings = {key: float(result.config[key]) for key in MUTATIONS}
+        figures = {key: float(result.metrics[key]) for key in ("mean_ms", "median_ms", "within_30", "roughness", "pay")}
+        found.append(Outcome(corpus, place, int(result.config["seed"]), settings, **figures, weights=str(weights)))
     if not found:
-        raise CollaparteError(
-            f"Every trial failed: {[str(error) for error in results.errors][:1]}. See {folder / 'ray'}."
-        )
-    found.sort(key=lambda item: -item.pay)
-    (folder / "results.json").write_text(json.dumps([asdict(item) for item in found], indent=1), encoding="utf-8")
-    return found
+        raise CollaparteError(f"Every trial on {corpus} failed: {str(results.errors[:1])[:500]}. See {room / 'ray'}.")
+    return sorted(found, key=lambda item: -item.pay)
 
 
-def _ship(best: Outcome, folder: Path, corpora: Path | None, cache: Path | None, say: Callable[[str], None]) -> None:
+def _ship(
+    best: Outcome, room: Path, corpus: str, corpora: Path | None, cache: Path | None, say: Callable[[str], None]
+) -> None:
     from collaparte.training.pipeline import prepare, run_export
 
-    ground = prepare(folder, best.corpus, corpora, cache)
-    shutil.copy(best.weights, folder / AGENT)
-    run_export(ground, folder / AGENT, folder / "policy.onnx", "clone, then recurrent PPO; the best of many", say)
+    ground = prepare(room, corpus, corpora, cache)
+    shutil.copy(best.weights, room / AGENT)
+    run_export(ground, room / AGENT, room / "policy.onnx", "clone, then recurrent PPO; the best of many", say)
 
 
 __all__: Sequence[str] = ["Outcome", "Trials", "run_many"]

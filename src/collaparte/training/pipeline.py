@@ -11,26 +11,30 @@ folder/policy.onnx, policy.json
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from collaparte.errors import PolicyError
-from collaparte.predict.policy import load_policy
+from collaparte.errors import CollaparteError, PolicyError
+from collaparte.predict.policy import SHIPPED, load_policy
 from collaparte.training.clone import CloneSettings, actions_of, clone, scores
 from collaparte.training.data.corpus import Corpus, load
 from collaparte.training.data.onsets import Performance
 from collaparte.training.data.splits import Split, chosen, split
-from collaparte.training.episodes import CLEAN, Variation, episodes, pool_of
+from collaparte.training.episodes import CLEAN, Episode, Variation, episodes, pool_of
 from collaparte.training.export import export
+from collaparte.training.judge import judge
 from collaparte.training.network import Accompanist
 from collaparte.training.ppo import Bar, PpoSettings, no_bar, practise
+from collaparte.training.recover import weights_of
 
 Say = Callable[[str], None]
 
-PRACTISED = 0.5  # the share of practised weights: the most that cost under .005 of foresight on the tuning pieces
+SHARES = (1.0, 0.75, 0.5, 0.25)  # of practised weights that are tried, the rest being the clone's ...
+COSTS = 0.005  # ... and the most of the share within 30 ms that smoothness may cost on the tuning pieces
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ def prepare(
 
 
 def read_weights(path: Path) -> Accompanist:
-    """A network from its weights (.pt); raises PolicyError when they are not this program's."""
+    """A network from its weights (.pt) or out of a policy (.onnx); raises PolicyError when it is not this program's."""
+    if path.suffix == ".onnx":
+        return weights_of(path)
     network = Accompanist()
     try:
         network.load_state_dict(torch.load(path, weights_only=True))
@@ -74,7 +80,7 @@ def read_weights(path: Path) -> Accompanist:
 def run_clone(
     ground: Ground, settings: CloneSettings, say: Say = print, start: Path | None = None, bar: Bar = no_bar
 ) -> Accompanist:
-    """Clone (or fine-tune the weights in ``start``)."""
+    """Clone (or go on from the weights in ``start``)."""
     network = read_weights(start) if start is not None else None
     return clone(ground.train, ground.tune or ground.train[:8], settings, ground.folder, say, network, bar)
 
@@ -86,9 +92,34 @@ def run_practice(
     begin = start or ground.folder / "clone-best.pt"
     practised = practise(ground.train, read_weights(begin), settings, ground.folder, say, bar)
     torch.save(practised.state_dict(), ground.folder / "practised.pt")
-    agent = mixed(read_weights(begin), practised, PRACTISED)
+    agent = chosen_mixture(read_weights(begin), practised, ground.tune or ground.train[:8], say)
     torch.save(agent.state_dict(), ground.folder / "agent.pt")
     return agent
+
+
+def tuning_sets(performances: Sequence[Performance]) -> dict[str, list[Episode]]:
+    """The tuning pieces as choices are judged on them: cold and with three remembered takes, clean; always the same."""
+    rng = np.random.default_rng([1, 7])
+    recalling = Variation((1, 1), (0, 0), (0, 0), 1.0, 1.0, 0.0, 3, 0.0)
+    pool = pool_of(performances)
+    return {"cold": episodes(performances, pool, CLEAN, rng), "k=3": episodes(performances, pool, recalling, rng)}
+
+
+def chosen_mixture(
+    clone: Accompanist, practised: Accompanist, tune: Sequence[Performance], say: Say = print
+) -> Accompanist:
+    """The largest of SHARES of practised weights that costs at most COSTS of foresight on the tuning pieces."""
+    sets = tuning_sets(tune)
+    before = {name: judge(clone, items) for name, items in sets.items()}
+    say("clone: " + "; ".join(f"{name} {verdict}" for name, verdict in before.items()))
+    network = clone
+    for share in SHARES:
+        network = mixed(clone, practised, share)
+        after = {name: judge(network, items) for name, items in sets.items()}
+        say(f"{share:.0%} practised: " + "; ".join(f"{name} {verdict}" for name, verdict in after.items()))
+        if np.mean([before[name].within_30 - after[name].within_30 for name in sets]) <= COSTS:
+            return network
+    return network
 
 
 def mixed(clone: Accompanist, practised: Accompanist, share: float) -> Accompanist:
@@ -124,8 +155,6 @@ def run_export(ground: Ground, weights: Path, path: Path, algorithm: str, say: S
 
 def tuning_scores(network: Accompanist, performances: Sequence[Performance]) -> dict[str, Any]:
     """Next-onset scores on some performances, cold, without noise; nothing where there are none."""
-    import numpy as np
-
     if not performances:
         return {}
     items = episodes(performances, pool_of(performances), CLEAN, np.random.default_rng(1))
@@ -143,15 +172,67 @@ def run_all(
     cloning: CloneSettings | None = None,
     practice: PpoSettings | None = None,
     say: Say = print,
+    bar: Bar = no_bar,
 ) -> Path:
     """Everything, in order; returns the policy's path."""
-    run_clone(ground, cloning or CloneSettings(), say)
+    run_clone(ground, cloning or CloneSettings(), say, bar=bar)
     run_export(ground, ground.folder / "clone-best.pt", ground.folder / "clone.onnx", "clone", say)
-    run_practice(ground, practice or PpoSettings(), say)
+    run_practice(ground, practice or PpoSettings(), say, bar=bar)
     run_export(ground, ground.folder / "agent.pt", ground.folder / "policy.onnx", "clone, then recurrent PPO", say)
     return ground.folder / "policy.onnx"
 
 
-def quick(settings: CloneSettings, rounds: int) -> CloneSettings:
-    """The same, for fine-tuning: a few rounds at a small rate, no melodies."""
-    return replace(settings, rounds=rounds, rate=3e-4, takes_a_round=32, passes=2, variation=Variation())
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning did on the takes kept aside: mean ms, median ms, share within 30 ms, before and after."""
+
+    policy: Path
+    learnt_from: int
+    judged_on: int
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
+
+
+TUNING = CloneSettings(
+    rounds=8, minutes=15.0, rate=4e-4, rate_end=2e-5, takes_a_round=48, melody_share=0.0, average=0.9
+)
+KEPT_ASIDE = 5  # every so many takes one is kept aside
+
+
+def run_tune(
+    corpus: Corpus, folder: Path, settings: CloneSettings = TUNING, start: Path = SHIPPED, say: Say = print,
+    bar: Bar = no_bar,
+) -> Tuned:  # fmt: skip
+    """Go on cloning with a genre, a piece, or one soloist's takes, from the weights in ``start`` (.onnx or .pt).
+
+    Every fifth take is kept aside, and the weights kept are the best on those, the first ones included: so what comes
+    out is never worse there than what went in. A single take is judged on itself. Raises PolicyError for weights that
+    cannot be honoured, CollaparteError when there is no take to learn from.
+    """
+    takes = list(corpus.voice("all").performances)
+    if not takes:
+        raise CollaparteError(
+            f"There is no take to learn from in {corpus.name}. Name a folder of match files, or takes."
+        )
+    network = read_weights(start)
+    order = np.random.default_rng([settings.seed, 3]).permutation(len(takes)).tolist()
+    aside = [takes[index] for index in order[::KEPT_ASIDE]]
+    learnt = [item for item in takes if not any(item is other for other in aside)] or takes
+    folder.mkdir(parents=True, exist_ok=True)
+    items = episodes(aside, pool_of(takes), CLEAN, np.random.default_rng(1))
+    before = scores(items, actions_of(network, items))
+    network = clone(learnt, aside, settings, folder, say, network, bar)
+    after = scores(items, actions_of(network, items))
+    known = load_policy(start).passport["training_pieces"] if start.suffix == ".onnx" else []
+    keys = ("mean_ms", "median_ms", "within_30ms")
+    told = {
+        label: dict(zip(keys, (round(value, 3) for value in row), strict=True))
+        for label, row in (("kept aside, before tuning", before), ("kept aside, tuned", after))
+    }
+    path = folder / "policy.onnx"
+    export(
+        network, path, algorithm=f"fine-tuned from {start.name}", seed=settings.seed,
+        pieces=sorted({*known, *(item.piece for item in learnt)}), scores=told, corpus=corpus.name,
+    )  # fmt: skip
+    load_policy(path)
+    return Tuned(path, len(learnt), len(aside), before, after)

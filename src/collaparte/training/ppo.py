@@ -235,18 +235,18 @@ class PpoSettings:
     """RecurrentPPO's settings, as far as they are not its defaults."""
 
     seed: int = 1
-    steps: int = 400_000
-    lanes: int = 64
+    steps: int = 2_400_000
+    lanes: int = 128
     rollout: int = 128
-    batch: int = 2048
-    epochs: int = 4
-    rate: float = 3e-4
+    batch: int = 4096
+    epochs: int = 5
+    rate: float = 2.5e-4
     gamma: float = 0.6
     gae_lambda: float = 0.9
     log_std: float = -3.5
     clip: float = 0.2
-    target_kl: float | None = 0.03
-    minutes: float = 20.0
+    target_kl: float | None = 0.02
+    minutes: float = 45.0
     threads: int = 1
     critic_first: int = 10  # rollouts in which the critic alone learns: a raw one would pull the clone about
     steady_rate: bool = False  # else the rate falls to a fifth

@@ -31,7 +31,7 @@ class Pay:
     """The weights of the three terms."""
 
     sync: float = 1.0
-    jerk: float = 2.0
+    jerk: float = 1.5
     wait: float = 0.2
 
 

@@ -44,6 +44,11 @@ class Corpus:
         """The performances of one voice."""
         return Corpus(self.name, tuple(item for item in self.performances if item.voice == voice), self.dropped)
 
+    def pieces(self, beginning: str) -> Corpus:
+        """The performances of the pieces whose names begin so."""
+        kept = tuple(item for item in self.performances if item.piece.startswith(beginning))
+        return Corpus(self.name, kept, self.dropped)
+
     @property
     def by_piece(self) -> dict[str, list[Performance]]:
         """Performances by piece, pieces in the order of their names."""
