@@ -23,6 +23,7 @@ from collaparte.predict.steady import Steady
 from collaparte.takes.recollection import recollect
 from collaparte.takes.remember import RunThrough, interval_keys
 from collaparte.training.clone import CloneSettings, crops, loss_of
+from collaparte.training.data.corpus import Corpus
 from collaparte.training.data.onsets import Performance, forward
 from collaparte.training.data.splits import split
 from collaparte.training.env import Rehearsal, page_score
@@ -31,7 +32,9 @@ from collaparte.training.export import export
 from collaparte.training.lanes import steady_lines
 from collaparte.training.lanes_env import Lanes
 from collaparte.training.network import Accompanist, zero_state
+from collaparte.training.pipeline import TUNING, run_tune
 from collaparte.training.ppo import LanesVec, PpoSettings, make_ppo, whole_sequences
+from collaparte.training.recover import weights_of
 
 torch.set_num_threads(1)  # more of them only get in each other's way on small networks
 
@@ -203,8 +206,6 @@ def test_episodes_know_what_would_have_been_right() -> None:
 
 
 def test_the_same_music_under_another_name_stays_on_one_side() -> None:
-    from collaparte.training.data.corpus import Corpus
-
     page = a_page(1, 120)
     other = Page(page.onsets[:90])  # a repeat left out
     transposed = Page(page.onsets.copy())
@@ -242,10 +243,11 @@ def test_cloning_learns_what_only_recurrence_can_know() -> None:
     rows = rows[(rows[:, 0, :N_SENSES] != 0).any(axis=1)]  # crops that begin with the take
     batch = torch.from_numpy(rows).transpose(0, 1)
     network = Accompanist()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1.5e-2)
-    for _ in range(120):
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(160):
         optimiser.zero_grad()
         loss_of(network, batch, 0.0).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)  # as cloning does
         optimiser.step()
     with torch.no_grad():
         mean, _, _ = network(batch[..., :N_SENSES])
@@ -286,3 +288,35 @@ def test_one_command_trains_from_match_files_to_a_policy_and_goes_on_where_it_st
     run_all(ground, replace(cloning, rounds=3), replace(practice, steps=2048), said.append)
     assert any("going on from round 2" in line for line in said)
     assert any("going on after 1024 steps" in line for line in said)
+
+
+def test_the_weights_come_back_out_of_a_policy(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = Accompanist()
+    for value in network.parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    network.encoder.scaling.mean.normal_()
+    export(network, tmp_path / "p.onnx", algorithm="none", seed=1, pieces=["none"], scores={})
+    again = weights_of(tmp_path / "p.onnx").state_dict()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(again[name], value, atol=0.0, rtol=0.0)
+
+
+def test_the_shipped_policy_is_fine_tuned_to_one_soloist_and_never_gets_worse(tmp_path: Path) -> None:
+    page = a_page(9, 120)
+    habit = 0.35 * np.sign(np.sin(page.beat[:-1] * 1.7))  # a soloist like no pianist: lurching, always the same
+    takes = []
+    for number in range(5):
+        period = 0.5 * np.exp(habit + np.random.default_rng(number).normal(0, 0.01, len(page) - 1))
+        time_s = 1.0 + np.concatenate([[0.0], np.cumsum(period * np.diff(page.beat))])
+        takes.append(Performance("study", f"take {number}", "all", page, np.round(time_s, 6)))
+    settings = replace(TUNING, rounds=6, takes_a_round=4, crop=64, lanes=8, passes=6, rate=3e-3)
+    done = run_tune(Corpus("me", tuple(takes), ()), tmp_path, settings, say=lambda text: None)
+    assert (done.learnt_from, done.judged_on) == (4, 1)
+    assert done.after[0] < 0.8 * done.before[0]
+    passport = load_policy(done.policy).passport
+    assert "study" in passport["training_pieces"]
+    assert len(passport["training_pieces"]) > 100  # what the shipped one learnt from is not forgotten
+    ruinous = replace(settings, rate=0.5, rounds=1)
+    spoilt = run_tune(Corpus("me", tuple(takes), ()), tmp_path / "spoilt", ruinous, say=lambda text: None)
+    assert spoilt.after[0] <= spoilt.before[0]  # the weights that were best are kept, and those were the first

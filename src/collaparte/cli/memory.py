@@ -14,6 +14,7 @@ from collaparte.cli.stage import Piece, read_piece
 from collaparte.errors import TakeError
 
 if TYPE_CHECKING:
+    from collaparte.score import Score
     from collaparte.takes import Memory
 
 
@@ -58,9 +59,14 @@ def show(store: Memory, as_json: bool) -> None:
     examples=(
         "collaparte memory piece concerto.mxl --solo Violin",
         "collaparte memory piece concerto.mxl --solo 1 --json",
+        "collaparte memory --as anna piece air --take air-2026 --plot remembered.png",
     )
 )
 @piece_options
+@click.option("--plot", type=FILE, metavar="PNG", help="Draw a take against what was remembered, with its spread.")
+@click.option(
+    "--take", "take_name", metavar="TAKE", help="Which take to draw (a kept one, or a file); else the latest."
+)
 @json_option
 @click.pass_obj
 def piece(
@@ -71,11 +77,18 @@ def piece(
     no_repeats: bool,
     unfolding: str | None,
     marks: Path | None,
+    plot: Path | None,
+    take_name: str | None,
     as_json: bool,
 ) -> None:
-    """Show what is remembered of one piece, bar by bar: the tempo, and how sure it is."""
+    """Show what is remembered of one piece, bar by bar: the tempo, and how sure it is.
+
+    With --plot, also a picture: one take's tempo against what the others told before it, with their spread.
+    """
     import numpy as np
 
+    if take_name is not None and plot is None:
+        raise click.UsageError("--take says which take to draw; name the picture with --plot.")
     _, page = read_piece(Piece(score, accompaniment, solo, no_repeats, unfolding, marks))
     recollection = store.recall(page)
     rows = []
@@ -88,6 +101,8 @@ def piece(
             rows.append(
                 (bar.number, bar.passing, 60 / period_s, spread * 100, float(recollection.curve_weight[known].mean()))
             )
+    if plot is not None:
+        _draw(store, page, take_name, plot)
     if as_json:
         labels = ("bar", "pass", "quarters_a_minute", "spread_percent", "weight")
         print_json({"runs": recollection.runs, "bars": [dict(zip(labels, row, strict=True)) for row in rows]})
@@ -103,6 +118,23 @@ def piece(
             shown,
             title=f"{page.title}: {recollection.runs} run-throughs",
         )
+
+
+def _draw(store: Memory, page: Score, name: str | None, path: Path) -> None:
+    """A take against what is remembered from all the other ones."""
+    from collaparte.cli.takes import find_take
+    from collaparte.plots import plot_memory
+    from collaparte.takes import Shelf, recollect
+
+    if name is None:
+        kept = {take.identity: take.name for take in Shelf().list() if take.digest == page.digest}
+        runs = [run.take for run in store.runs(page.digest) if run.take in kept]
+        if not runs:
+            raise TakeError(f"No kept take of {page.title} is remembered in {store.folder}. Name one with --take.")
+        name = kept[runs[-1]]
+    take = find_take(name)
+    others = [run for run in store.runs(page.digest) if run.take != take.identity]
+    plot_memory(take, page, recollect(page, others), path)
 
 
 @memory.command(
