@@ -19,7 +19,7 @@ portable() {
 "${PYTHON:-python3}" -m venv "$work/venv"
 : > "$work/before.txt"
 for list in "requirements.txt:.:a run needs" "requirements-dev.txt:.[dev,studio]:the tests (the studio's among them) need beyond requirements.txt" \
-    "requirements-train.txt:.[train]:training needs beyond both"; do
+    "requirements-train.txt:.[train,ray]:training needs beyond both"; do
     IFS=: read -r file target purpose <<< "$list"
     pip install --quiet "$target"
     freeze > "$work/now.txt"

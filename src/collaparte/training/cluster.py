@@ -97,9 +97,7 @@ def run_many(
     space: dict[str, Any] = {
         "seed": tune.grid_search(list(trials.seeds)),
         "rival": tune.grid_search(list(range(trials.population))),
-        "rate": practice.rate,
-        "jerk": practice.pay.jerk,
-        "gamma": practice.gamma,
+        **(_ranges(practice) if trials.population > 1 else _usual(practice)),
     }
     ours = not ray.is_initialized()
     if ours:
@@ -116,7 +114,7 @@ def run_many(
                 param_space=space,
                 tune_config=tune.TuneConfig(
                     metric="pay", mode="max", scheduler=_rivalry(practice) if trials.population > 1 else None,
-                    reuse_actors=True,
+                    search_alg=tune.search.BasicVariantGenerator(random_state=trials.seeds[0]), reuse_actors=True,
                 ),
                 run_config=tune.RunConfig(name="ray", storage_path=str(room), verbose=0),
             )  # fmt: skip
@@ -135,19 +133,28 @@ def run_many(
     return found
 
 
+def _usual(practice: PpoSettings) -> dict[str, float]:
+    return {"rate": practice.rate, "jerk": practice.pay.jerk, "gamma": practice.gamma}
+
+
+def _ranges(practice: PpoSettings) -> dict[str, Any]:
+    """Where rivals begin, and what they may try."""
+    from ray import tune
+
+    usual = _usual(practice)
+    spans = {key: (usual[key] * low, usual[key] * high) for key, (low, high) in MUTATIONS.items()}
+    return {
+        key: tune.uniform(low, min(high, MOST_GAMMA) if key == "gamma" else high) for key, (low, high) in spans.items()
+    }
+
+
 def _rivalry(practice: PpoSettings) -> Any:
     from ray import tune
 
-    usual = {"rate": practice.rate, "jerk": practice.pay.jerk, "gamma": practice.gamma}
     return tune.schedulers.PopulationBasedTraining(
         time_attr="training_iteration",
         perturbation_interval=1,
-        hyperparam_mutations={
-            key: tune.uniform(
-                usual[key] * low, min(usual[key] * high, MOST_GAMMA) if key == "gamma" else usual[key] * high
-            )
-            for key, (low, high) in MUTATIONS.items()
-        },
+        hyperparam_mutations=_ranges(practice),
         synch=True,
     )
 
