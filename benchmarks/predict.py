@@ -29,8 +29,17 @@ def main() -> None:
         ]
     )
     time_s = np.cumsum(np.concatenate([[1.0], np.diff(beat) * 0.5 * np.exp(rng.normal(0, 0.05, count - 1))])).tolist()
+    takes = np.log(0.5) + rng.normal(0, 0.1, (6, count))  # six remembered run-throughs
     memory = [
-        Recalled(beat[place : place + 16], np.zeros(ahead), np.full(ahead, 0.1), np.full(ahead, 2.0), 0.5)
+        Recalled(
+            beat[place : place + 16],
+            np.zeros(ahead),
+            np.full(ahead, 0.1),
+            np.full(ahead, 2.0),
+            0.5,
+            takes[:, place : place + ahead],
+            np.full(6, 0.8),
+        )
         for place in range(count)
         for ahead in (min(16, count - place),)
     ]
