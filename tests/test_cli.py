@@ -304,6 +304,10 @@ def test_memory_is_only_touched_when_asked_and_forgets_when_told(say: Callable[.
     assert [run["take"] for run in shown] == [identity]
     bars = json.loads(say("memory", "--memory", "mem", "piece", "washerwoman", "--json")[1])["bars"]
     assert len(bars) > 20
+    drawn = ("memory", "--memory", "mem", "piece", "washerwoman", "--take", "second.jsonl")
+    assert say(*drawn, "--plot", "second.png")[0] == 0
+    assert Path("second.png").read_bytes().startswith(b"\x89PNG")
+    assert say(*drawn)[0] == 2  # a take to draw, and no picture named
     assert say("memory", "--memory", "mem", "export", "mem.json")[0] == 0
     assert say("memory", "--memory", "mem", "forget", identity)[0] == 6  # nobody is there to be asked
     assert say("memory", "--memory", "mem", "forget", identity, "--yes")[0] == 0

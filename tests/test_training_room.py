@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from collaparte.predict.policy import load_policy, rest
 from collaparte.predict.steady import Steady
 from collaparte.takes.recollection import recollect
 from collaparte.takes.remember import RunThrough, interval_keys
+from collaparte.training.ablate import variants
 from collaparte.training.clone import CloneSettings, crops, loss_of
 from collaparte.training.data.corpus import Corpus
 from collaparte.training.data.onsets import Performance, forward
@@ -35,6 +36,7 @@ from collaparte.training.network import Accompanist, zero_state
 from collaparte.training.pipeline import TUNING, run_tune
 from collaparte.training.ppo import LanesVec, PpoSettings, make_ppo, whole_sequences
 from collaparte.training.recover import weights_of
+from collaparte.training.reward import Pay, reward
 
 torch.set_num_threads(1)  # more of them only get in each other's way on small networks
 
@@ -320,3 +322,43 @@ def test_the_shipped_policy_is_fine_tuned_to_one_soloist_and_never_gets_worse(tm
     ruinous = replace(settings, rate=0.5, rounds=1)
     spoilt = run_tune(Corpus("me", tuple(takes), ()), tmp_path / "spoilt", ruinous, say=lambda text: None)
     assert spoilt.after[0] <= spoilt.before[0]  # the weights that were best are kept, and those were the first
+
+
+def test_an_ablation_changes_one_thing_at_a_time() -> None:
+    usual = asdict(PpoSettings())
+    flat = usual | usual.pop("pay")
+    for name, settings in variants(PpoSettings()).items():
+        other = asdict(settings)
+        other |= other.pop("pay")
+        changed = [key for key in flat if flat[key] != other[key]]
+        assert len(changed) == (0 if name == "as shipped" else 1), name
+
+
+def test_a_network_without_a_part_does_not_use_it() -> None:
+    torch.manual_seed(1)
+    seen = torch.randn(6, 2, N_SENSES)
+    later = seen.clone()
+    later[0] += 1.0  # the past is another
+    for recurrent in (True, False):
+        network = Accompanist(recurrent=recurrent)
+        torch.nn.init.normal_(network.head.mean.weight)
+        same = torch.equal(network(seen)[0][3:], network(later)[0][3:])
+        assert same is not recurrent
+    for remembers in (True, False):
+        network = Accompanist(remembers=remembers)
+        torch.nn.init.normal_(network.head.mean.weight)
+        network(seen)[0].sum().backward()
+        gradient = network.encoder.memory.weight.grad
+        assert (gradient is not None and bool(gradient.abs().max() > 0)) is remembers
+
+
+def test_jerk_that_is_the_musics_own_costs_nothing() -> None:
+    def paid(orchestra: float, music: float, *, beyond: bool) -> float:
+        zero, none = np.zeros(1), np.full(1, np.nan)
+        pay = Pay(sync=0.0, jerk=1.0, wait=0.0, beyond=beyond)
+        return float(reward(pay, none, np.array([orchestra]), zero, np.array([music]), zero, none)[0])
+
+    assert paid(0.2, 0.2, beyond=False) == paid(0.2, 0.2, beyond=True) == pytest.approx(0.0)
+    assert paid(0.1, 0.2, beyond=False) == pytest.approx(0.1)
+    assert paid(0.1, 0.2, beyond=True) == pytest.approx(0.0)
+    assert paid(0.3, 0.2, beyond=True) == pytest.approx(-0.1)

@@ -43,8 +43,9 @@ class Encoder(nn.Module):
 
     chosen: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, remembers: bool = True) -> None:
         super().__init__()
+        self.remembers = remembers
         self.scaling = Scaling()
         self.window = nn.Linear(N_SENSES, WINDOW)
         self.memory = nn.Linear(len(MEMORY_SENSES), MEMORY)
@@ -57,6 +58,8 @@ class Encoder(nn.Module):
         scaled = self.scaling(observation)
         remembered = scaled.index_select(-1, self.chosen)
         pooled = torch.tanh(self.memory(remembered)) * torch.sigmoid(self.gate(remembered))
+        if not self.remembers:
+            pooled = torch.zeros_like(pooled)
         return torch.cat([torch.tanh(self.window(scaled)), pooled], dim=-1)
 
 
@@ -79,17 +82,23 @@ class Head(nn.Module):
 
 
 class Accompanist(nn.Module):
-    """Encoder, LSTM and head; whole sequences (time, lanes, N_SENSES) at once."""
+    """Encoder, LSTM and head; whole sequences (time, lanes, N_SENSES) at once.
 
-    def __init__(self) -> None:
+    For comparison, ``recurrent`` False silences the LSTM and ``remembers`` False the memory encoder.
+    """
+
+    def __init__(self, recurrent: bool = True, remembers: bool = True) -> None:
         super().__init__()
-        self.encoder = Encoder()
+        self.recurrent = recurrent
+        self.encoder = Encoder(remembers)
         self.lstm = nn.LSTM(WINDOW + MEMORY, HIDDEN)
         self.head = Head()
 
     def forward(self, observation: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
         encoded = self.encoder(observation)
         hidden, state = self.lstm(encoded, state)
+        if not self.recurrent:
+            hidden = torch.zeros_like(hidden)
         mean, log_spread = self.head(torch.cat([hidden, encoded], dim=-1))
         return mean, log_spread, state
 

@@ -244,6 +244,7 @@ class PpoSettings:
     gamma: float = 0.6
     gae_lambda: float = 0.9
     log_std: float = -3.5
+    entropy: float = 0.0
     clip: float = 0.2
     target_kl: float | None = 0.02
     minutes: float = 45.0
@@ -307,6 +308,7 @@ def make_ppo(env: VecEnv, settings: PpoSettings, folder: Path | None = None, *, 
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
         clip_range=settings.clip,
+        ent_coef=settings.entropy,
         target_kl=settings.target_kl,
         policy_kwargs={"log_std_init": settings.log_std, "stock": stock},
         tensorboard_log=str(folder / "tensorboard") if folder is not None else None,

@@ -7,7 +7,8 @@
 ``robust(e) = logistic((|e| - 30 ms) / 6 ms) + |e| / 0.25 s``, at most 2: most of the pay is for being within the
 tolerance that a listener allows, a little for not being far off. Inside the tolerance the agent is free to be smooth.
 An earlier form, e^2 / (e^2 + (30 ms)^2), pays for every last millisecond; the two were not compared on equal terms.
-Jerk is counted beyond what the music asks: a soloist who lurches drags everybody along. Onsets nobody played pay
+Jerk is counted beyond what the music asks: a soloist who lurches drags everybody along. The music's own is the same
+whatever the agent does, so this takes noise from the pay and leaves what is best unchanged. Onsets nobody played pay
 nothing.
 """
 
@@ -28,11 +29,12 @@ WAIT_FREE_S = 0.1
 
 @dataclass(frozen=True)
 class Pay:
-    """The weights of the three terms."""
+    """The weights of the three terms; ``beyond``: jerk below the music's own is worth nothing instead of paid."""
 
     sync: float = 1.0
     jerk: float = 1.5
     wait: float = 0.2
+    beyond: bool = False
 
 
 def robust(error_s: Floats) -> Floats:
@@ -55,7 +57,7 @@ def reward(
     sync = np.where(np.isfinite(error_s), robust(np.nan_to_num(error_s)), 0.0)
     lurch = np.minimum(np.abs(orchestra_log_period - orchestra_before), MOST_JERK)
     music = np.minimum(np.abs(solo_log_period - solo_before), MOST_JERK)
-    jerk = np.nan_to_num(lurch - music)
+    jerk = np.nan_to_num(np.maximum(lurch - music, 0.0) if pay.beyond else lurch - music)
     wait = np.clip(np.nan_to_num(stood_s) - WAIT_FREE_S, 0.0, 1.0)
     return np.asarray(-pay.sync * sync - pay.jerk * jerk - pay.wait * wait)
 
