@@ -176,3 +176,10 @@ def test_the_meters_tell_and_leave_nothing_open(studio: Studio) -> None:
 def _until_closed(socket: Any) -> None:
     while True:
         socket.recv(timeout=5)
+
+
+def test_the_machines_own_devices_are_measured_by_name_or_refused_in_words(studio: Studio) -> None:
+    refused = studio.json("/api/calibration/machine", "POST", {"input": "No such microphone"}, 422)
+    assert "No such microphone" in refused["error"] or "microphone" in refused["error"].lower()
+    assert studio.json("/api/calibration/machine", "POST", {"input": 7}, 400)["error"]
+    assert studio.json("/api/calibration/machine", "POST", {"output": "x" * 201}, 400)["error"]

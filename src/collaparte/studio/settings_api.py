@@ -5,6 +5,7 @@ POST /api/profiles                          {"name"}: a new soloist
 POST, DELETE /api/profiles/ID               {"name"}: show under another name; forget
 GET  /api/calibration/clicks?rate=48000     what is to be played, float32 little-endian
 POST /api/calibration/browser?rate=&latency_ms=   the recording, int16; answers what was measured and keeps it
+POST /api/calibration/machine               {"input", "output"}: the machine's own devices, by name or null; the same
 web socket /api/meter                       how loud the machine's microphone is, and what the MIDI ports do
 """
 
@@ -33,6 +34,7 @@ from collaparte.studio.stage import Stage
 
 BROWSER = "browser"
 MOST_SECONDS = 20.0
+MOST_NAME = 200  # letters of a device
 TELL_S = 0.1
 MOST_METERS = 4
 
@@ -56,6 +58,7 @@ class Settings:
             Route("/api/profiles/{id}", self._profile, methods=["POST", "DELETE"]),
             Route("/api/calibration/clicks", self._clicks),
             Route("/api/calibration/browser", self._browser, methods=["POST"]),
+            Route("/api/calibration/machine", self._machine, methods=["POST"]),
             WebSocketRoute("/api/meter", self._meter),
         ]
 
@@ -100,6 +103,24 @@ class Settings:
 
         return JSONResponse(await run_in_threadpool(work))
 
+    async def _machine(self, request: Request) -> Response:
+        wanted = await self._json_of(request)
+        named: list[str | None] = []
+        for name in (wanted.get("input"), wanted.get("output")):
+            if name is not None and not (isinstance(name, str) and len(name) <= MOST_NAME):
+                raise HTTPException(400, "input and output are names of devices, or null.")
+            named.append(name)
+        source, output = named
+        shelf = _stage(request).shelf
+
+        def work() -> dict[str, Any]:
+            from collaparte.calibrate.live import calibration_of, round_trip
+
+            found = round_trip(source, output)
+            return _plain(found, Calibrations(shelf.folder).keep(calibration_of(found, source, output), found))
+
+        return JSONResponse(await run_in_threadpool(work))
+
     # -- meters ------------------------------------------------------------------------------------------------------
 
     async def _meter(self, socket: WebSocket) -> None:
@@ -117,7 +138,7 @@ class Settings:
                 text = await socket.receive_text()
                 said = json.loads(text) if len(text) < 1000 else None
                 mic = said.get("mic") if isinstance(said, dict) else False
-                if mic is None or mic is False or (isinstance(mic, str) and len(mic) <= 200):
+                if mic is None or mic is False or (isinstance(mic, str) and len(mic) <= MOST_NAME):
                     await run_in_threadpool(meter.listen, mic)
         except (WebSocketDisconnect, KeyError, RuntimeError, ValueError, RecursionError):
             pass
