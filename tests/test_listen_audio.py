@@ -140,3 +140,12 @@ def test_a_recording_cut_short_is_heard_as_far_as_it_goes(tmp_path: Path, suffix
         warnings.simplefilter("ignore")
         sound, _ = heard(path)
     assert 0.5 * RATE < len(sound) < 4 * RATE
+
+
+@pytest.mark.parametrize("suffix", [".m4a", ".AAC", ".webm"])
+def test_a_form_that_is_not_read_says_how_to_convert_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"solo{suffix}"
+    path.write_bytes(b"....ftypM4A ")
+    assert is_recording(path)
+    with pytest.raises(SoloistError, match=r"ffmpeg -i 'solo.*' 'solo\.flac'"):
+        open_recording(path)

@@ -28,6 +28,10 @@ HEADINGS = (
 @click.option(
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
 )
+@click.option("--room", is_flag=True, help="Instead: soloists with the orchestra in their microphone, in closed loop.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the rooms and the choice, with --room."
+)
 @json_option
 def listen(
     corpora: Path | None,
@@ -35,6 +39,8 @@ def listen(
     follower: str | None,
     peers: tuple[str, ...],
     peers_python: Path | None,
+    room: bool,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Hear the violin recordings block by block and measure when each onset was placed, and when reported.
@@ -43,6 +49,9 @@ def listen(
     """
     import sys
 
+    if room:
+        _in_rooms(corpora, seed, as_json)
+        return
     from collaparte.evaluate.listen import evaluate_listen
     from collaparte.evaluate.listen_peers import PEERS
 
@@ -75,3 +84,27 @@ def listen(
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _in_rooms(corpora: Path | None, seed: int, as_json: bool) -> None:
+    from collaparte.evaluate.listen_room import SOURCES, evaluate_listen_room
+
+    with progress() as bar:
+        task = bar.add_task("listening", total=None)
+        rows = evaluate_listen_room(corpora, seed=seed, tell=lambda what: bar.update(task, description=what))
+    if as_json:
+        print_json([asdict(row) | {"growth_ms": row.growth_ms} for row in rows])
+        return
+    print_table(
+        ("room", "bleed dB", "notes", "dry median ms", "median ms", "dry mean ms", "mean ms", "growth ms",
+         "echo less dB", "solo SI-SDR dB", "heard in silence"),
+        [
+            [
+                row.condition, f"{row.db:+.0f}", row.notes, f"{row.dry_median_ms:.0f}", f"{row.median_ms:.0f}",
+                f"{row.dry_mean_ms:.0f}", f"{row.mean_ms:.0f}", f"{row.growth_ms:+.0f}", f"{row.echo_less_db:.1f}",
+                f"{row.si_sdr_db:.1f}", row.silent_events,
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    click.echo(f"Soloists: {', '.join(f'{count} of {corpus}' for corpus, count in SOURCES)}.")

@@ -33,6 +33,8 @@ Learn = Callable[[VirtualRoom], Array]  # what a canceller begins with
 class InRoom:
     """How a soloist is heard: ``db`` is asked for, ``came_to_db`` what it was; ``way`` echo, pitches or nothing.
 
+    ``gain`` of the direct sound is what ``db`` came to be.
+
     The logs (n,) are at RATE, of what the microphone heard: ``solo``, ``bleed``, and what was made of them.
     """
 
@@ -41,6 +43,7 @@ class InRoom:
     seed: int = 0
     way: str = "echo"
     learn: Learn | None = None
+    gain: float = 1.0
     solo: list[Array] = field(default_factory=list)
     bleed: list[Array] = field(default_factory=list)
     cleaned: list[Array] = field(default_factory=list)
@@ -57,8 +60,8 @@ class InRoom:
 class _Heard(VirtualRoom):
     """Keeps what it hands out."""
 
-    def __init__(self, given: InRoom, orchestra: StreamedSound, gain: float) -> None:
-        super().__init__(given.room, orchestra, seed=given.seed, gain=gain)
+    def __init__(self, given: InRoom, orchestra: StreamedSound) -> None:
+        super().__init__(given.room, orchestra, seed=given.seed, gain=given.gain)
         self._given = given
 
     def bleed(self, count: int) -> tuple[Array, Array]:
@@ -108,9 +111,9 @@ def played_in_a_room(
     if dry is None:
         first = rehearse(engine(), VirtualClock(), RecordedSoloist(source, score, latency_s=latency_s))
         dry = [value for value in first if isinstance(value, OrchestraEvent)]
-    gain = gain_of(given, solo, dry, score, font)
+    given.gain = gain_of(given, solo, dry, score, font)
     with StreamedSound(score.parts, font, RATE) as orchestra:
-        room = _Heard(given, orchestra, gain)
+        room = _Heard(given, orchestra)
         canceller = _Kept(given) if given.way == "echo" else None
         if canceller is not None and given.learn is not None:
             canceller.learn(given.learn(room))

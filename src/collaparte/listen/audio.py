@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from collaparte.errors import MissingExtra, SoloistError
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".aiff", ".aif", ".au")
+UNREAD = (".m4a", ".aac", ".mp4", ".wma", ".webm")  # sound too, but in forms that libsndfile does not read
 RATE = 16000  # what is heard in; a note's partials above 8 kHz are not needed
 BLOCK_S = 0.01
 CLIPPED = 0.999  # of full scale
@@ -40,7 +41,7 @@ def _soundfile() -> Any:
 
 def is_recording(path: str | Path) -> bool:
     """True when the file's name ends as a recording's does."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in SUFFIXES + UNREAD
 
 
 class Resampler:
@@ -201,6 +202,11 @@ def open_recording(path: str | Path) -> Recording:
         raise SoloistError(f"There is no file {path}. Give a recording ({', '.join(SUFFIXES[:5])}) as the soloist.")
     if path.stat().st_size == 0:
         raise SoloistError(f"{path} is empty. Record or export it again.")
+    if path.suffix.lower() in UNREAD:
+        raise SoloistError(
+            f"{path} is {path.suffix.lower()[1:]}, which is not read here. Convert it, and give the copy: "
+            f"ffmpeg -i '{path.name}' '{path.stem}.flac'"
+        )
     soundfile = _soundfile()
     try:
         with soundfile.SoundFile(str(path)) as file:

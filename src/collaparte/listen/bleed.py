@@ -99,6 +99,8 @@ class Bleed:
     def _of_echo(self, end: int, shape: Array) -> NDArray[np.float64] | None:
         last = len(self._ring) - (self._end - end)
         seen = self._ring[last - len(shape) : last]
+        if len(seen) < len(shape):  # more was heard at once than is kept
+            return None
         self._tail *= 10.0 ** (-TAIL_DB_PER_S * HOP_S / 10.0)
         if float(np.abs(seen).max()) > SILENT:
             spectrum = np.fft.rfft(seen * shape, FFT)[:BINS]

@@ -1,0 +1,201 @@
+"""How well a soloist is told from the orchestra that sounds in the same room, in closed loop.
+
+Conventions: see ``engine.in_a_room``. Soloists are melodies of real piano performances played by a sampled violin
+(``listen_rendered``: vienna4x22 and held-out pieces of nasap), the orchestra plays the rest of the page. Asynchrony is
+of every orchestra note at a beat that the soloist plays, sizes capped at 5 s; ``growth`` is over the same soloist
+without the orchestra in the microphone. ``echo_less_db`` and ``si_sdr_db`` are of what the canceller gives after 5 s.
+``silent_events``: notes heard in 11 s of a silent soloist while the orchestra plays, of all soloists together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collaparte.calibrate.virtual import measured_response
+from collaparte.clock import VirtualClock
+from collaparte.engine import Engine, Settings, rehearse
+from collaparte.engine.in_a_room import InRoom, played_in_a_room
+from collaparte.evaluate.listen_rendered import Rendered, melodies, render_playing
+from collaparte.events import OrchestraEvent, Value
+from collaparte.follow import make_follower
+from collaparte.listen.audio import RATE
+from collaparte.listen.echo import EchoCanceller
+from collaparte.listen.recording import Made, RecordedSoloist
+from collaparte.listen.simulated.room import ROOMS, Room, VirtualRoom, with_faults
+from collaparte.measure import Onsets
+from collaparte.predict import make_predictor
+from collaparte.sound.soundfont import find_soundfont
+from collaparte.sound.streamed import StreamedSound
+
+SECONDS = 20.0
+SILENT_S = 11.0
+SETTLED = 5 * RATE
+CAP_S = 5.0
+LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-6.0, 0.0)}
+SOURCES = (("vienna4x22", 1), ("nasap", 2))
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row of the table."""
+
+    name: str
+    room: Room
+    db: float
+    way: str = "echo"
+    measured: bool = True
+
+
+@dataclass(frozen=True)
+class RoomRow:
+    """Milliseconds and decibels over all soloists; NaN where there is no canceller."""
+
+    condition: str
+    db: float
+    notes: int
+    dry_median_ms: float
+    median_ms: float
+    dry_mean_ms: float
+    mean_ms: float
+    echo_less_db: float
+    si_sdr_db: float
+    silent_events: int
+
+    @property
+    def growth_ms(self) -> float:
+        """By how much the mean asynchrony grew."""
+        return self.mean_ms - self.dry_mean_ms
+
+
+def conditions() -> list[Condition]:
+    """Rooms and levels, then what can go wrong in the small room at -6 dB."""
+    rows = [Condition(name, room, db) for name, room in ROOMS.items() for db in LEVELS_DB[name]]
+    small = ROOMS["small"]
+    return [
+        *rows,
+        Condition("small, not calibrated", small, -6.0, measured=False),
+        Condition("small, moved after 8 s", with_faults(small, moves_s=8.0), -6.0),
+        Condition("small, clocks 50 ppm apart", with_faults(small, drift_ppm=50.0), -6.0),
+        Condition("small, loudspeaker distorts", with_faults(small, drive=1.0), -6.0),
+        Condition("small, pitches alone", small, -6.0, "pitches"),
+        Condition("small, not told apart", small, -6.0, "nothing"),
+    ]
+
+
+@dataclass
+class _Soloist:
+    """One soloist with what is the same in every room."""
+
+    rendered: Rendered
+    dry: list[OrchestraEvent]
+    font: Path | None
+
+    def engine(self) -> Engine:
+        playing = self.rendered.playing
+        settings = Settings(first_onset_s=float(playing.truth.first_s[0]))
+        score = playing.score
+        return Engine(score, make_follower(None, score), make_predictor("steady", score), settings)
+
+    def apart_s(self, values: Sequence[Value]) -> Array:
+        truth: Onsets = self.rendered.playing.truth
+        at_s = dict(zip(np.round(truth.beat, 4).tolist(), truth.first_s.tolist(), strict=True))
+        found = [
+            abs(value.due_s - at_s[round(value.beat, 4)])
+            for value in values
+            if isinstance(value, OrchestraEvent) and value.on and round(value.beat, 4) in at_s
+        ]
+        return np.asarray(np.minimum(np.array(found), CAP_S), np.float64)
+
+
+def soloists(corpora: Path | None, count: int | None, seed: int) -> list[_Soloist]:
+    """The soloists of the table, each played once without a room."""
+    font = find_soundfont()
+    found = []
+    for corpus, usual in SOURCES:
+        for playing in melodies(corpus, "violin", usual if count is None else count, seed, corpora):
+            soloist = _Soloist(render_playing(playing.cut(SECONDS), "violin", font, seed=seed), [], font)
+            heard = RecordedSoloist(Made(soloist.rendered.sound), playing.score)
+            values = rehearse(soloist.engine(), VirtualClock(), heard)
+            soloist.dry = [value for value in values if isinstance(value, OrchestraEvent)]
+            found.append(soloist)
+    return found
+
+
+def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRow:
+    """All soloists of ``group`` under one condition."""
+    dry, wet, less, kept, silent = [], [], [], [], 0
+    for index, soloist in enumerate(group):
+        learn = measured_response if condition.measured else None
+        given = InRoom(condition.room, condition.db, seed + index, condition.way, learn)
+        source, score = Made(soloist.rendered.sound), soloist.rendered.playing.score
+        values = list(played_in_a_room(given, source, score, soloist.engine, soloist.font, dry=soloist.dry))
+        dry.append(soloist.apart_s(soloist.dry))
+        wet.append(soloist.apart_s(values))
+        if given.cleaned:
+            echo, solo = _decibels(given)
+            less.append(echo)
+            kept.append(solo)
+        silent += _heard_in_silence(given, soloist)
+    before, after = np.concatenate(dry), np.concatenate(wet)
+    return RoomRow(
+        condition.name,
+        condition.db,
+        len(after),
+        1000 * float(np.median(before)),
+        1000 * float(np.median(after)),
+        1000 * float(before.mean()),
+        1000 * float(after.mean()),
+        float(np.mean(less)) if less else float("nan"),
+        float(np.mean(kept)) if kept else float("nan"),
+        silent,
+    )
+
+
+def _decibels(given: InRoom) -> tuple[float, float]:
+    """(echo reduction, scale-invariant signal-to-distortion ratio of the soloist)."""
+    cleaned, bleed, solo = (np.concatenate(log).astype(np.float64) for log in (given.cleaned, given.bleed, given.solo))
+    end = min(len(cleaned), len(bleed), len(solo))
+    cleaned, bleed, solo = cleaned[SETTLED:end], bleed[SETTLED:end], solo[SETTLED:end]
+    left = cleaned - solo
+    wanted = (cleaned @ solo) / (solo @ solo) * solo
+    off = cleaned - wanted
+    return 10 * float(np.log10((bleed @ bleed) / (left @ left))), 10 * float(np.log10((wanted @ wanted) / (off @ off)))
+
+
+def _heard_in_silence(given: InRoom, soloist: _Soloist) -> int:
+    score = soloist.rendered.playing.score
+    first_s = min(event.due_s for event in soloist.dry) - 0.5
+    quiet = (2e-4 * np.random.default_rng((given.seed, 53)).standard_normal(int(SILENT_S * RATE))).astype(np.float32)
+    with StreamedSound(score.parts, soloist.font, RATE) as orchestra:
+        room = VirtualRoom(given.room, orchestra, seed=given.seed, gain=given.gain)
+        canceller = EchoCanceller() if given.way == "echo" else None
+        if canceller is not None and given.learn is not None:
+            canceller.learn(given.learn(room))
+        deaf = RecordedSoloist(Made(quiet), score, room=room, canceller=canceller, pitches=given.way == "pitches")
+        for event in soloist.dry:
+            deaf.listen(replace(event, due_s=event.due_s - first_s))
+        return sum(event.on for event in deaf.events())
+
+
+def evaluate_listen_room(
+    corpora: Path | None = None,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda what: None,
+) -> list[RoomRow]:
+    """A row for each condition; ``count`` soloists of each corpus. The same seed, the same table."""
+    tell("soloists without a room")
+    group = soloists(corpora, count, seed)
+    rows = []
+    for condition in conditions():
+        tell(f"{condition.name}, {condition.db:+.0f} dB")
+        rows.append(row_of(condition, group, seed))
+    return rows
