@@ -1,6 +1,6 @@
 """The practice room: the engine with the predictor's chair empty, as a Gymnasium environment.
 
-One step for each soloist onset. The observation is that of ``predict/features.py``; the action is the log ratio of
+One step for each soloist onset. The observation is that of ``predict/features``; the action is the log ratio of
 the plan's beat period to the steady model's; the orchestra is a ghost that plays one note on every onset of the
 soloist's page. What is rehearsed is an ``Episode``: a recorded (or simulated) take, with the noise, the misses, the
 stretch and the memory dealt to it. The reward is that of ``reward.py``.
