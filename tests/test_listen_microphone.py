@@ -14,6 +14,7 @@ import collaparte
 from collaparte.cli import main
 from collaparte.clock import WallClock
 from collaparte.errors import DeviceError
+from collaparte.listen import microphone
 from collaparte.listen.hearing import SAMPLE_RATE
 from collaparte.listen.microphone import LiveEar, Microphone
 
@@ -66,3 +67,16 @@ def test_play_refuses_a_microphone_that_is_not_there(tmp_path: Path, capsys: pyt
     assert main(["play", str(piece), "--solo", "1", "--mic", "Zither", *out]) == DeviceError.exit_code
     assert "microphone" in (said := capsys.readouterr().err) or "no input 'Zither'" in said
     assert main(["play", str(piece), "--solo", "1", "--mic", "default", "--midi-in", "Piano", *out]) == 2
+
+
+def test_hum_and_noise_are_told_once_at_the_start_though_nobody_plays_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(microphone, "JUDGED_S", 1.0)
+    clock = WallClock()
+    with Microphone(page(), clock.put, clock.now, backend="NULL", notice=told.append) as listening:
+        time_s = np.arange(2 * microphone.RATE) / microphone.RATE
+        hum = 0.004 * np.sin(2 * np.pi * 50 * time_s) + 0.002 * np.sin(2 * np.pi * 100 * time_s)
+        hum += 0.0003 * np.random.default_rng(1).standard_normal(len(hum))
+        listening._judge(np.stack([hum, hum], axis=1).astype(np.float32))
+    assert "hums at 50 Hz" in " ".join(told)
+    assert "soft" not in " ".join(told)

@@ -26,6 +26,7 @@ from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
+from collaparte.listen.sounding import sounding
 from collaparte.ports import quiet
 from collaparte.score import Score
 
@@ -99,7 +100,7 @@ class Microphone:
 
     ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
     ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
-    back, and once what is wrong with the sound (silence, clipping, an offset, a dead channel).
+    back, and once what is wrong with the sound (silence, clipping, hum, noise, an offset, a dead channel).
     The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller`` and ``pitches`` are a
     ``LiveEar``'s.
     """
@@ -140,7 +141,7 @@ class Microphone:
             self._blocks.put((self._now(), bytes(data)))
 
     def _listen(self) -> None:
-        away_s, there, judged = 0.0, True, False
+        away_s, there, first = 0.0, True, [np.zeros((0, CHANNELS), np.float32)]
         while not self._closing.is_set():
             try:
                 stamp_s, data = self._blocks.get(timeout=LOOK_AGAIN_S)
@@ -153,12 +154,18 @@ class Microphone:
                 self._notice("The microphone is back.")
                 self.live.skip()
             away_s, there = 0.0, True
-            for event in self.live.take(stamp_s, np.frombuffer(data, np.float32).reshape(-1, CHANNELS)):
+            block = np.frombuffer(data, np.float32).reshape(-1, CHANNELS)
+            for event in self.live.take(stamp_s, block):
                 self._put(event)
-            if not judged and self.live.health.count >= JUDGED_S * RATE:
-                judged = True
-                for complaint in self.live.health.complaints():
-                    self._notice(f"The microphone: {complaint}")
+            if first:
+                first.append(block)
+                if sum(map(len, first)) >= JUDGED_S * RATE:
+                    self._judge(np.concatenate(first))
+                    first = []
+
+    def _judge(self, sound: NDArray[np.float32]) -> None:
+        for words in sounding(sound, RATE, waiting=True).words:
+            self._notice(f"The microphone: {words}")
 
     def _try_again(self, there: bool) -> bool:
         if there:

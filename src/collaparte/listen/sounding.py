@@ -37,8 +37,8 @@ class Sounding:
         return not self.words
 
 
-def sounding(recorded: NDArray[np.float32], rate: int) -> Sounding:
-    """What ``recorded`` says of its input."""
+def sounding(recorded: NDArray[np.float32], rate: int, *, waiting: bool = False) -> Sounding:
+    """What ``recorded`` (n,) or (n, channels) says of its input; nobody need play in it when ``waiting``."""
     block = recorded[:, None] if recorded.ndim == 1 else recorded
     health = Health()
     block = health.take(np.asarray(block, np.float32))
@@ -61,7 +61,7 @@ def sounding(recorded: NDArray[np.float32], rate: int) -> Sounding:
             )
         if noise_db > NOISY_DB:
             words.append(f"It is noisy ({noise_db:.0f} dB when nothing happens). Come nearer, and turn the input down.")
-        if peak_db < SOFT_DB:
+        if peak_db < SOFT_DB and not waiting:
             words.append(f"It is very soft ({peak_db:.0f} dB at most). Turn the input up, or come nearer.")
     return Sounding(health.level_db, peak_db, noise_db, hum_hz, hum_db, tuple(words))
 
