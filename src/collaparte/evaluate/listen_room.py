@@ -37,7 +37,7 @@ SILENT_S = 11.0
 SETTLED = 5 * RATE
 CAP_S = 5.0
 LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-6.0, 0.0)}
-SOURCES = (("vienna4x22", 1), ("nasap", 2))
+SOURCES = (("vienna4x22", 1), ("nasap", 1))
 
 Array = NDArray[np.float64]
 
