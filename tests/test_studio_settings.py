@@ -180,6 +180,6 @@ def _until_closed(socket: Any) -> None:
 
 def test_the_machines_own_devices_are_measured_by_name_or_refused_in_words(studio: Studio) -> None:
     refused = studio.json("/api/calibration/machine", "POST", {"input": "No such microphone"}, 422)
-    assert "No such microphone" in refused["error"] or "microphone" in refused["error"].lower()
+    assert "microphone" in refused["error"].lower()  # there is none, or none of that name
     assert studio.json("/api/calibration/machine", "POST", {"input": 7}, 400)["error"]
     assert studio.json("/api/calibration/machine", "POST", {"output": "x" * 201}, 400)["error"]

@@ -32,7 +32,8 @@ def demo(piece: str, seed: int, level: str, folder: Path, soundfont: Path | None
 
     Writes a recording, a MIDI file, the take and a picture of tempo and asynchrony, and prints where they are.
     """
-    from collaparte.cli.simulate import SIMULATED, judged, play_through, simulated, write_outputs
+    from collaparte.cli.outputs import write_outputs
+    from collaparte.cli.simulate import SIMULATED, judged, play_through, simulated
     from collaparte.engine import Settings
     from collaparte.pieces import piece_path
 

@@ -22,6 +22,7 @@ from collaparte.cli.options import (
     soundfont_option,
     wished,
 )
+from collaparte.cli.outputs import write_outputs
 from collaparte.cli.say import json_option, print_facts, print_json, progress, warn
 from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, read_piece, recall_of
 from collaparte.errors import TakeError
@@ -147,48 +148,6 @@ def may_replace(out: Path) -> None:
         raise TakeError(f"{out} is there already and is not a take. Choose another name with --out.") from None
     if not isinstance(header, TakeHeader) or header.started is not None:
         raise TakeError(f"{out} holds a live performance, which is not written over. Choose another name with --out.")
-
-
-def write_outputs(
-    take: Take,
-    score: Score,
-    *,
-    mix: Path | None = None,
-    midi: Path | None = None,
-    plot: Path | None = None,
-    soundfont: Path | None = None,
-    truth: Truth | None = None,
-) -> None:
-    """The recording, the MIDI file and the picture, as far as they were asked for."""
-    if midi is not None:
-        from collaparte.sound.midi_file import write_midi
-
-        write_midi(midi, score.parts, [*take.orchestra, *take.clicks], [*take.solo, *take.pedals])
-    if plot is not None:
-        from collaparte.plots import plot_take
-
-        plot_take(take, score, plot, truth)
-    if mix is not None:
-        from collaparte.sound.balance import USUAL_A_HZ, turned
-        from collaparte.sound.render import mix as render_mix
-        from collaparte.sound.render import write_wav
-        from collaparte.sound.soundfont import find_soundfont
-
-        font = find_soundfont(soundfont)
-        if font is None:
-            warn("There is no soundfont here, so the mix is thin. `collaparte doctor --fix` fetches one.")
-        with progress() as bar:
-            bar.add_task("rendering the sound", total=None)
-            settings = take.header.config.get("settings", {})
-            audio = render_mix(
-                [*take.orchestra, *take.clicks],
-                [*take.solo, *take.pedals],
-                score.parts,
-                font,
-                levels=turned(take.commands, score.parts, dict(settings.get("balance", ()))),
-                tuning_hz=settings.get("tuning_hz", USUAL_A_HZ),
-            )
-            write_wav(mix, audio)
 
 
 def judged(take: Take, score: Score, truth: Truth | None) -> Report:

@@ -138,7 +138,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Export a take for other programs."""
-    from collaparte.cli.simulate import write_outputs
+    from collaparte.cli.outputs import write_outputs
     from collaparte.takes import write_csv, write_take
 
     wanted = {"midi": midi, "wav": wav, "csv": csv, "match": match, "png": png, "jsonl": jsonl}
