@@ -162,7 +162,7 @@ def test_a_concert_is_stopped_and_everything_is_closed(page: Score, tmp_path: Pa
 
 def play_solo(page: Score, port: str, seconds: float) -> None:
     """The solo part from its first note, at 200 quarters a minute, on the port whose name holds ``port``."""
-    from collaparte.ports import open_client
+    from collaparte.ports import close_client, open_client
 
     client = open_client("MidiOut")
     assert client is not None
@@ -182,5 +182,4 @@ def play_solo(page: Score, port: str, seconds: float) -> None:
         time.sleep(max(begin_s + at_s - time.monotonic(), 0))
         client.send_message([0x90 if on else 0x80, pitch, 80 if on else 0])
     time.sleep(0.1)
-    client.close_port()
-    client.delete()
+    close_client(client)

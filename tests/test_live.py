@@ -21,7 +21,7 @@ from collaparte.events import OrchestraEvent, SoloEvent, TempoPlan, to_line
 from collaparte.listen.midi import MidiInput
 from collaparte.listen.simulated import simulate_solo
 from collaparte.pieces import piece_path, solo_part
-from collaparte.ports import open_port, ports
+from collaparte.ports import close_client, open_port, ports
 from collaparte.score import read_score
 
 pytestmark = pytest.mark.usefixtures("jack")
@@ -64,7 +64,7 @@ def test_over_a_minute_live_equals_its_replay_and_sounds_when_it_says(tmp_path: 
     finally:
         concert.kill()
         if keyboard is not None:
-            keyboard.delete()
+            close_client(keyboard)
 
     from collaparte.cli.stage import Piece as Asked
     from collaparte.cli.stage import engine_of, read_piece

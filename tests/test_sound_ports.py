@@ -15,7 +15,7 @@ from jack_server import jack, until  # noqa: F401 - a fixture
 from collaparte.errors import DeviceError
 from collaparte.events import OrchestraEvent, Pedal, SoloEvent
 from collaparte.listen.midi import MidiInput, input_ports
-from collaparte.ports import open_port, ports
+from collaparte.ports import close_client, open_port, ports
 from collaparte.score.page import Part
 from collaparte.sound.devices import devices
 from collaparte.sound.midi_port import MidiPort
@@ -75,8 +75,7 @@ def test_a_lost_output_is_told_and_found_again() -> None:
     keyboard = instrument()
     with MidiPort(PARTS, on_port("keyboard-b"), origin_s=origin_s, notice=news.append) as sound:
         assert until(lambda: [0xC0, 48] in got)  # the program, on opening
-        keyboard.close_port()
-        keyboard.delete()
+        close_client(keyboard)
         assert until(lambda: bool(news))
         assert "is gone" in news[0]
         assert "plays on" in news[0]
@@ -90,8 +89,7 @@ def test_a_lost_output_is_told_and_found_again() -> None:
             assert until(lambda: sum(message[0] == 0x90 for message in got) >= 5)
             assert [0xC0, 48] in got
         finally:
-            keyboard.close_port()
-            keyboard.delete()
+            close_client(keyboard)
 
 
 def test_a_lost_input_releases_its_keys_and_is_found_again() -> None:
@@ -103,8 +101,7 @@ def test_a_lost_input_releases_its_keys_and_is_found_again() -> None:
         client.send_message([0x90, 60, 70])
         client.send_message([0xB0, 64, 127])
         assert until(lambda: len(heard) == 2)
-        client.close_port()
-        client.delete()
+        close_client(client)
         assert until(lambda: bool(news))
         assert "is gone" in news[0]
         held = [event for event in heard if isinstance(event, SoloEvent)]
@@ -113,8 +110,7 @@ def test_a_lost_input_releases_its_keys_and_is_found_again() -> None:
         assert until(lambda: len(news) == 2)
         client.send_message([0x90, 72, 70])
         assert until(lambda: isinstance(heard[-1], SoloEvent) and heard[-1].pitch == 72)
-    client.close_port()
-    client.delete()
+    close_client(client)
 
 
 def test_ports_are_chosen_by_unique_beginning_and_refused_by_name() -> None:
@@ -131,8 +127,7 @@ def test_ports_are_chosen_by_unique_beginning_and_refused_by_name() -> None:
             MidiInput(None, print, time.monotonic)
     finally:
         for client in clients:
-            client.close_port()
-            client.delete()
+            close_client(client)
 
 
 def test_fifty_times_open_and_closed_leave_nothing_behind() -> None:
@@ -169,8 +164,7 @@ def test_a_killed_engine_leaves_the_instrument_silent() -> None:
     finally:
         engine.kill()
         engine.wait()
-        client.close_port()
-        client.delete()
+        close_client(client)
 
 
 ENGINE = """

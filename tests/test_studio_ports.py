@@ -12,7 +12,7 @@ from studio_server import open_studio
 from collaparte.events import Pedal, SoloEvent
 from collaparte.listen.midi import MidiInput
 from collaparte.pieces import piece_path
-from collaparte.ports import open_port, ports
+from collaparte.ports import close_client, open_port, ports
 from collaparte.score import read_score
 
 pytestmark = pytest.mark.usefixtures("jack")
@@ -47,24 +47,26 @@ def test_a_soloist_on_a_port_is_followed_and_the_orchestra_sounds_on_another(tmp
                     for row in score.solo[score.solo["beat"] == onset]:
                         instrument.send_message([0x90, int(row["pitch"]), 80])
                         instrument.send_message([0x80, int(row["pitch"]), 0])
-                time.sleep(0.3)
+                assert until(lambda: bool(_begun(heard)))
                 studio.json("/api/rehearsal", "POST", {"piece": "nothing"}, status=422)  # does not disturb
                 rehearsal = studio.stage.rehearsal
                 assert rehearsal is not None
                 rehearsal.command("panic")
                 studio.wait_for("held")
-                sounding = {event.pitch for event in heard if isinstance(event, SoloEvent) and event.on}
-                assert sounding
+                sounding = _begun(heard)
                 assert until(lambda: _silent(heard))
             studio.json("/api/rehearsal", "DELETE")
             take = studio.stage.shelf.read(studio.json("/api/rehearsal")["take"])
     finally:
-        instrument.close_port()
-        instrument.delete()
+        close_client(instrument)
     matched = {position.beat for position in take.positions if position.state == "playing"}
     assert set(onsets) <= matched
     written = {event.pitch for event in take.orchestra if event.on}
     assert sounding <= written
+
+
+def _begun(heard: list[SoloEvent | Pedal]) -> set[int]:
+    return {event.pitch for event in heard if isinstance(event, SoloEvent) and event.on}
 
 
 def _silent(heard: list[SoloEvent | Pedal]) -> bool:

@@ -15,7 +15,7 @@ from studio_server import Studio
 from test_score_practice import two_staves
 from test_studio_page import beat_of, begin, browser, corpora_song, page, shoot, studio  # noqa: F401 - fixtures
 
-from collaparte.ports import open_port, ports
+from collaparte.ports import close_client, open_port, ports
 from collaparte.score import read_score
 
 UNNAMED = """() => [...document.querySelectorAll("main :is(button, a, input, select)")].filter((one) => {
@@ -204,5 +204,4 @@ def test_a_song_is_rehearsed_with_an_instrument_on_a_port_of_this_machine(
         page.locator("#stop").click()
         page.get_by_role("link", name="Look at it").wait_for()
     finally:
-        instrument.close_port()
-        instrument.delete()
+        close_client(instrument)

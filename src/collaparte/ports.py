@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
@@ -17,6 +18,7 @@ from collaparte.errors import DeviceError, MissingExtra
 Direction: TypeAlias = Literal["MidiIn", "MidiOut"]
 
 VIRTUAL = "virtual:"  # a port of our own, which other programs connect to
+JACK_SETTLES_S = 0.05  # some dozen cycles of a usual server
 OPTIONS = {"MidiIn": "--midi-in", "MidiOut": "--midi-out"}
 
 
@@ -102,3 +104,23 @@ def open_port(direction: Direction, port: str | None) -> tuple[Any, str]:
     except Exception as error:  # rtmidi raises kinds of its own
         client.delete()
         raise DeviceError(f"The MIDI port {port!r} cannot be opened: {error}") from error
+
+
+def unplug(client: Any) -> None:
+    """Take an rtmidi client's port away, as `open_port` gave it; ``client.open_port`` may follow.
+
+    A JACK server tells every client of latencies after each change of its graph, and libjack then walks the client's
+    list of ports without a lock (``JackClient::HandleLatencyCallback``): a port taken away in that moment crashes the
+    process. So the last change, our own or another's, is first given the time to be told.
+    """
+    import rtmidi
+
+    if client.get_current_api() == rtmidi.API_UNIX_JACK:
+        time.sleep(JACK_SETTLES_S)
+    client.close_port()
+
+
+def close_client(client: Any) -> None:
+    """Take the port away and end the client; nothing of it is left with the MIDI system."""
+    unplug(client)
+    client.delete()

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from collaparte.errors import SoloistError
 from collaparte.events import Pedal, SoloEvent
-from collaparte.ports import VIRTUAL, open_port, ports
+from collaparte.ports import VIRTUAL, close_client, open_port, ports, unplug
 
 Played: TypeAlias = SoloEvent | Pedal
 
@@ -202,7 +202,7 @@ class MidiInput:
             elif not there and self.name in names:
                 try:
                     self._client.cancel_callback()
-                    self._client.close_port()
+                    unplug(self._client)
                     self._client.open_port(names.index(self.name))
                     self._client.set_callback(self._arrived)
                 except Exception:
@@ -218,8 +218,7 @@ class MidiInput:
         if self._watcher is not None:
             self._watcher.join()
         self._client.cancel_callback()
-        self._client.close_port()
-        self._client.delete()
+        close_client(self._client)
         self._release_all()
 
     def __enter__(self) -> MidiInput:

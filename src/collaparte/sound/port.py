@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collaparte.errors import DeviceError
-from collaparte.ports import VIRTUAL, open_port
+from collaparte.ports import VIRTUAL, close_client, open_port, unplug
 from collaparte.sound.voices import Raw
 
 LOG = "log:"  # a file instead of a port: one line a message, "monotonic_seconds hex"
@@ -44,7 +44,7 @@ class PortOutput:
             return f"The MIDI output {self.name} is gone. The orchestra plays on unheard; plug it in again."
         if not self._there and self.name in names:
             try:
-                self._client.close_port()
+                unplug(self._client)
                 self._client.open_port(names.index(self.name))
             except Exception:
                 return None  # half there; look again
@@ -56,8 +56,7 @@ class PortOutput:
     def close(self) -> None:
         """Give the port back; a JACK cycle is left for what was just written."""
         time.sleep(0.03)
-        self._client.close_port()
-        self._client.delete()
+        close_client(self._client)
 
 
 class LogOutput:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from collaparte.errors import CollaparteError, DeviceError, MissingExtra
-from collaparte.ports import open_port, ports
+from collaparte.ports import close_client, open_port, ports
 
 RATE = 16000
 BUFFER_MS = 20
@@ -105,8 +105,7 @@ class Meter:
         clients, self._clients = self._clients, []
         for client in clients:
             client.cancel_callback()
-            client.close_port()
-            client.delete()
+            close_client(client)
 
 
 def _db(size: float) -> float:
