@@ -136,6 +136,21 @@ def test_whole_sequences_equal_the_stock_loop_across_resets() -> None:
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-4)
 
 
+def test_practice_is_the_stock_practice_number_by_number() -> None:
+    learnt = []
+    for stock in (True, False):
+        rng = np.random.default_rng(0)
+        settings = PpoSettings(lanes=6, rollout=40, batch=96, epochs=2, rate=1e-3, target_kl=None)
+        model = make_ppo(LanesVec(Lanes(6, lambda rng=rng: riddle(rng))), settings, stock=stock)
+        model.learn(6 * 40 * 2)
+        pay = model.rollout_buffer.rewards.copy()
+        learnt.append((pay, [value.detach().clone() for value in model.policy.parameters()]))
+        assert model.rollout_buffer.episode_starts[1:].any()  # episodes began inside the sequences
+    np.testing.assert_allclose(learnt[0][0], learnt[1][0], atol=1e-3)
+    for one, other in zip(learnt[0][1], learnt[1][1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
 def test_torch_and_onnxruntime_give_the_same_200_actions_across_a_reset(tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = Accompanist()

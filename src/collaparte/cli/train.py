@@ -293,14 +293,16 @@ def _own_takes(soloist: str, only: str | None, folder: Path) -> Path:
     from collaparte.cli.takes import write_alignment
     from collaparte.takes import Shelf, read_take
 
-    for kept in Shelf().list():
-        if kept.soloist == soloist and kept.piece.startswith(only or ""):
+    for kept in Shelf().list(soloist=soloist):
+        if kept.piece.startswith(only or ""):
             take = read_take(kept.path)
             place = folder / kept.digest
             place.mkdir(exist_ok=True)
             write_alignment(take, score_of(take.header), place / f"{kept.identity}.match")
     if not any(folder.iterdir()):
+        of = f" of a piece called {only}" if only else ""
         raise TakeError(
-            f"No take of {soloist} is kept. See collaparte takes list; simulate and play keep them by --keep."
+            f"No take of {soloist}{of} is kept. See collaparte takes: whatever is played with collaparte play or in the "
+            "studio is kept."
         )
     return folder

@@ -10,7 +10,6 @@ handful of onsets.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import time
@@ -25,10 +24,12 @@ import torch
 from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from collaparte.predict.features import HIGH, LOW, N_SENSES
 from collaparte.training.data.onsets import Performance
@@ -45,20 +46,27 @@ def whole_sequences(
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """What ``_process_sequence`` of sb3-contrib answers, without its loop over single steps.
 
-    ``features`` (lanes x time, size), lane by lane; ``starts`` (lanes x time,) 1 where an episode begins. Time is cut
-    where any lane begins anew; each stretch is one call of the LSTM, with the state of the lanes that begin zeroed.
+    ``features`` (lanes x time, size), lane by lane; ``starts`` (lanes x time,) 1 where an episode begins. Lanes are
+    cut where an episode begins, and all stretches run side by side, packed, in one call of the LSTM.
     """
     lanes = state[0].shape[1]
-    sequence = features.reshape(lanes, -1, lstm.input_size).swapaxes(0, 1)
-    began = starts.reshape(lanes, -1).swapaxes(0, 1)
-    cuts = [0, *(torch.nonzero(began[1:].any(dim=1)).flatten() + 1).tolist(), len(sequence)]
-    outputs = []
-    for first, last in itertools.pairwise(cuts):
-        keep = (1.0 - began[first]).view(1, lanes, 1)
-        output, state = lstm(sequence[first:last], (keep * state[0], keep * state[1]))
-        outputs.append(output)
-    joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-    return joined.transpose(0, 1).flatten(0, 1), state
+    began = starts.reshape(lanes, -1) > 0
+    time = began.shape[1]
+    cut = began.clone()
+    cut[:, 0] = True
+    first = torch.nonzero(cut.flatten()).flatten()
+    length = torch.diff(first, append=first.new_tensor([lanes * time]))
+    length, longest_first = length.sort(descending=True, stable=True)
+    first = first[longest_first]
+    step = torch.arange(int(length[0]))[:, None]
+    inside = step < length
+    rows = (first + step)[inside]  # step by step, as a PackedSequence wants them
+    keep = (~began.flatten()[first]).to(features.dtype)[:, None]  # only what goes on has a past
+    packed = PackedSequence(features[rows], inside.sum(dim=1))
+    output, (hidden, cell) = lstm(packed, (keep * state[0][:, first // time], keep * state[1][:, first // time]))
+    last = torch.nonzero((first + length) % time == 0).flatten()
+    last = last[torch.argsort(first[last])]  # the stretch each lane ends with
+    return output.data[torch.argsort(rows)], (hidden[:, last], cell[:, last])
 
 
 class _Extractor(BaseFeaturesExtractor):
@@ -96,7 +104,7 @@ class AccompanistPolicy(RecurrentActorCriticPolicy):
     """The network of ``network.py`` as a recurrent policy of sb3-contrib. ``stock``: keep its way through sequences."""
 
     def __init__(self, *args: Any, stock: bool = False, **kwargs: Any) -> None:
-        self._through = RecurrentActorCriticPolicy._process_sequence if stock else whole_sequences
+        self._stock = stock
         kwargs |= {
             "features_extractor_class": _Extractor,
             "lstm_hidden_size": HIDDEN,
@@ -114,9 +122,29 @@ class AccompanistPolicy(RecurrentActorCriticPolicy):
     def _process_sequence(  # type: ignore[override]
         self, features: Tensor, lstm_states: tuple[Tensor, Tensor], episode_starts: Tensor, lstm: nn.LSTM
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        hidden, state = self._through(features, lstm_states, episode_starts, lstm)
+        through = super()._process_sequence if self._stock else whole_sequences
+        hidden, state = through(features, lstm_states, episode_starts, lstm)
         assert isinstance(state, tuple)
         return torch.cat([hidden, features], dim=-1), state
+
+    def forward(  # type: ignore[override]  # as RecurrentActorCriticPolicy has it
+        self, obs: Tensor, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
+        """One step of all lanes while practising; the stock answer, random numbers included, without its ceremony."""
+        if self._stock or torch.is_grad_enabled():
+            return super().forward(obs, lstm_states, episode_starts, deterministic)
+        latents, lstm, critic = self.mlp_extractor, self.lstm_actor, self.critic
+        assert critic is not None
+        encoded = self.features_extractor(obs)
+        keep = (1.0 - episode_starts)[:, None]
+        past = [keep * part[0] for part in lstm_states.pi]
+        hidden, cell = torch.lstm_cell(encoded, past, *lstm.all_weights[0])
+        mean = self.action_net(latents.forward_actor(torch.cat([hidden, encoded], dim=-1)))
+        away = torch.zeros_like(mean) if deterministic else torch.empty_like(mean).normal_()
+        chance = -(0.5 * away.square() + self.log_std + 0.5 * math.log(2 * math.pi)).sum(dim=-1)
+        values = self.value_net(latents.forward_critic(critic(encoded)))
+        state = (hidden[None], cell[None])
+        return mean + away * self.log_std.exp(), values, chance, RNNStates(state, state)
 
     def take_over(self, network: Accompanist) -> None:
         """Begin where a clone ended."""
