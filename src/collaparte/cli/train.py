@@ -302,7 +302,7 @@ def _own_takes(soloist: str, only: str | None, folder: Path) -> Path:
     if not any(folder.iterdir()):
         of = f" of a piece called {only}" if only else ""
         raise TakeError(
-            f"No take of {soloist}{of} is kept. See collaparte takes: whatever is played with collaparte play or in the "
-            "studio is kept."
+            f"No take of {soloist}{of} is kept. See collaparte takes: whatever is played with collaparte play "
+            "or in the studio is kept."
         )
     return folder
