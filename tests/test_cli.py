@@ -408,11 +408,13 @@ def test_a_lazy_group_lists_without_importing() -> None:
 def test_what_is_wished_is_in_the_take_and_replays(say: Callable[..., tuple[int, str, str]]) -> None:
     found = simulate(
         say, "wished.jsonl", "--mode", "wait", "--fastest", "1.2", "--mute-tuttis", "2", "--metronome", "rests",
-        "--balance", "strings=0.5", "--tuning", "415", "--transpose", "-2", "--tutti-bars", "4",
+        "--balance", "strings=0.5", "--tuning", "415", "--transpose", "-2", "--solo-sounds", "12",
+        "--tutti-bars", "4",
     )  # fmt: skip
     assert found
     take = read_take("wished.jsonl")
     assert take.header.config["transpose"] == -2
+    assert take.header.config["solo_sounds"] == 12
     assert take.header.config["settings"]["balance"] == [["strings", 0.5]]
     assert len(take.clicks) > 4
     code, out, _ = say("takes", "replay", "wished.jsonl", "--json")

@@ -83,8 +83,8 @@ class Hands:
             factor = {"+": 1 / STEP, "-": STEP}.get(key)
             self.command(name, self._beat_period_s() * factor if factor else 0.0 if name == "vamp" else None)
 
-    def hear(self, value: SoloEvent | Pedal) -> None:
-        """Pass on what the soloist plays; a pedal that was given a meaning is that command instead."""
+    def hear(self, value: SoloEvent | Pedal | Command) -> None:
+        """Pass on what the soloist plays (or how they are tuned); a pedal that was given a meaning is that command."""
         self._pedals.hear(value, self._put)
 
     def _here(self, typed: str) -> None:

@@ -15,6 +15,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)  # whether it exists is for the room that reads it to say, in its own words
 FOLDER = click.Path(path_type=Path, file_okay=False)
+AUTO = "auto"
+
+
+class Tuning(click.FloatRange):
+    """An A in Hz (415 to 466), or ``auto``."""
+
+    def __init__(self) -> None:
+        super().__init__(415, 466.2)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return AUTO if value == AUTO else super().convert(value, param, ctx)
 
 
 def piece_options(function: Function) -> Function:
@@ -58,6 +69,14 @@ def practice_options(function: Function) -> Function:
                 default=0,
                 metavar="SEMITONES",
                 help="The whole piece higher or lower.",
+            ),
+            click.option(
+                "--solo-sounds",
+                type=click.IntRange(-24, 24),
+                default=0,
+                metavar="SEMITONES",
+                help="The solo part is written for a transposing instrument and SCORE does not say so: it sounds so "
+                "far from what is written (clarinet in B flat: -2, in A: -3, horn in F: -7).",
             ),
             click.option(
                 "--hand",
@@ -113,11 +132,10 @@ def practice_options(function: Function) -> Function:
             ),
             click.option(
                 "--tuning",
-                "tuning_hz",
-                type=click.FloatRange(415, 466.2),
-                default=440.0,
-                metavar="HZ",
-                help="The orchestra's A (415 to 466; 440 by default).",
+                type=Tuning(),
+                metavar="auto|HZ",
+                help="The A of orchestra and soloist (415 to 466; the orchestra's is 440 by default, and the soloist's "
+                "is found); auto: the orchestra tunes to the soloist's sound.",
             ),
         )
     ):
@@ -138,13 +156,19 @@ def wished(score: Score, practice: Mapping[str, Any]) -> dict[str, Any]:
         "lead_in_bars": 1 if muted is None else muted,
         "metronome": practice["metronome"],
         "balance": tuple(balance_of(practice["balance"], score.parts).items()),
-        "tuning_hz": practice["tuning_hz"],
+        "tuning_hz": practice["tuning"] if isinstance(practice["tuning"], float) else 440.0,
     }
+
+
+def tuned(practice: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``--tuning`` says to the ear: the soloist's A where it is known, or that the orchestra follows it."""
+    asked = practice["tuning"]
+    return {"a4_hz": asked if isinstance(asked, float) else None, "tunes": asked == AUTO}
 
 
 def practised(practice: Mapping[str, Any]) -> dict[str, Any]:
     """The options of ``practice_options`` that belong to the piece (``stage.Piece``)."""
-    return {name: practice[name] for name in ("transpose", "tutti_bars", "hand")}
+    return {name: practice[name] for name in ("transpose", "solo_sounds", "tutti_bars", "hand")}
 
 
 def room_options(function: Function) -> Function:

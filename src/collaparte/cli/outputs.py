@@ -44,12 +44,13 @@ def write_outputs(
         with progress() as bar:
             bar.add_task("rendering the sound", total=None)
             settings = take.header.config.get("settings", {})
+            tuned = [command.value for command in take.commands if command.name == "tuning" and command.value]
             audio = render_mix(
                 [*take.orchestra, *take.clicks],
                 [*take.solo, *take.pedals],
                 score.parts,
                 font,
                 levels=turned(take.commands, score.parts, dict(settings.get("balance", ()))),
-                tuning_hz=settings.get("tuning_hz", USUAL_A_HZ),
+                tuning_hz=tuned[-1] if tuned else settings.get("tuning_hz", USUAL_A_HZ),
             )
             write_wav(mix, audio)

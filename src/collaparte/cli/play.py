@@ -23,6 +23,7 @@ from collaparte.cli.options import (
     practised,
     room_options,
     soundfont_option,
+    tuned,
     wished,
 )
 from collaparte.cli.say import json_option, print_facts, print_json, warn
@@ -338,6 +339,7 @@ def play(
                     latency_s=latency_s,
                     notice=stand.say,
                     from_beat=settings.from_beat,
+                    **tuned(practice),
                     **(without_orchestra(sound, clock, calibration) if in_the_room else {}),
                 )
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from collaparte.cli.options import (
     practised,
     room_options,
     soundfont_option,
+    tuned,
     wished,
 )
 from collaparte.cli.outputs import write_outputs
@@ -53,7 +54,7 @@ class Soloist:
     source: Source | None = None  # the soloist as sound
 
 
-def recorded(path: Path, latency_s: float, score: Score) -> Soloist:
+def recorded(path: Path, latency_s: float, score: Score, tuning: Mapping[str, Any]) -> Soloist:
     """The soloist of a MIDI file, or of a recording that is heard block by block."""
     from collaparte.events import SoloEvent
     from collaparte.listen.audio import is_recording, open_recording
@@ -61,7 +62,7 @@ def recorded(path: Path, latency_s: float, score: Score) -> Soloist:
     from collaparte.listen.recording import recorded_soloist
 
     if is_recording(path):
-        soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn)
+        soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn, **tuning)
         return Soloist((), first_s, soloist, source=open_recording(path))
     heard = read_midi_solo(path, latency_s)
     return Soloist(heard, min(value.time_s for value in heard if isinstance(value, SoloEvent) and value.on))
@@ -83,7 +84,7 @@ def simulated(score: Score, seed: int, level: str, latency_s: float, coupling: f
     return Soloist(played.events, first_s, truth=Truth.of(played.onset_beats[reached], played.onset_s[reached]))
 
 
-def sounding(player: Soloist, score: Score, soundfont: Path | None) -> Soloist:
+def sounding(player: Soloist, score: Score, soundfont: Path | None, tuning: Mapping[str, Any]) -> Soloist:
     """The same soloist, but heard: notes are played by the soloist's instrument over a little noise."""
     import numpy as np
 
@@ -102,7 +103,7 @@ def sounding(player: Soloist, score: Score, soundfont: Path | None) -> Soloist:
     sound = rendered * (SOLO_LEVEL / max(loudness(rendered[:, None], RATE), 1e-9))
     sound = (sound + NOISE * np.random.default_rng(47).standard_normal(len(sound))).astype(np.float32)
     first_s = min(note.time_s for note in player.heard if isinstance(note, SoloEvent) and note.on)
-    return Soloist((), first_s, RecordedSoloist(Made(sound), score), player.truth, Made(sound))
+    return Soloist((), first_s, RecordedSoloist(Made(sound), score, **tuning), player.truth, Made(sound))
 
 
 def rehearsed(engine: Engine, soloist: Soloist, name: str) -> Iterator[Value]:
@@ -293,11 +294,11 @@ def simulate(
     player = (
         simulated(page, seed, level, latency_s, coupling, slower)
         if is_simulated
-        else recorded(Path(soloist), latency_s, page)
+        else recorded(Path(soloist), latency_s, page, tuned(practice))
     )
     heard_as_sound = as_sound or bleed_db is not None
     if heard_as_sound:
-        player = sounding(player, page, soundfont)
+        player = sounding(player, page, soundfont, tuned(practice))
     more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
     if heard_as_sound:
         more |= {"as_sound": True}

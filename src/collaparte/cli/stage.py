@@ -36,6 +36,7 @@ class Piece:
     unfolding: str | None = None
     marks: Path | None = None
     transpose: int = 0
+    solo_sounds: int = 0
     tutti_bars: int | None = None
     hand: Hand = "both"
 
@@ -56,7 +57,7 @@ class Piece:
     @property
     def _practised(self) -> dict[str, Any]:
         """Key, tuttis and hand, where they are not as printed."""
-        usual = {"transpose": 0, "tutti_bars": None, "hand": "both"}
+        usual = {"transpose": 0, "solo_sounds": 0, "tutti_bars": None, "hand": "both"}
         return {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
 
     @property
@@ -92,6 +93,7 @@ class Piece:
             config.get("unfolding"),
             Path(config["marks"]) if config.get("marks") else None,
             int(config.get("transpose") or 0),
+            int(config.get("solo_sounds") or 0),
             config.get("tutti_bars"),
             config.get("hand") or "both",
         )
@@ -136,6 +138,7 @@ def _read(piece: Piece, choose: bool) -> Score:
             marks=piece.marks,
             choose=choose,
             transpose=piece.transpose,
+            solo_sounds=piece.solo_sounds,
             tutti_bars=piece.tutti_bars,
             hand=piece.hand if choose or piece.solo else "both",
             progress=lambda share, what: bar.update(task, completed=share, description=what),

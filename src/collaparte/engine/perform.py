@@ -9,7 +9,7 @@ from typing import Protocol
 
 from collaparte.clock import VirtualClock, WallClock
 from collaparte.engine.engine import Engine
-from collaparte.events import Click, OrchestraEvent, SoloEvent, Value
+from collaparte.events import Click, Heard, OrchestraEvent, Value
 
 IDLE_S = 0.25  # live: how often an idle engine looks whether it should stop
 
@@ -20,8 +20,8 @@ class Listening(Protocol):
     def next_s(self) -> float:
         """The earliest that the next event can be heard; inf after the last."""
 
-    def next_event(self) -> SoloEvent | None:
-        """The next event, given out for good."""
+    def next_event(self) -> Heard | None:
+        """The next event, or a command that the listening gave rise to, given out for good."""
 
     def listen(self, event: OrchestraEvent) -> None:
         """The orchestra sounds ``event``."""

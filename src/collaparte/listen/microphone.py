@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import DeviceError, MissingExtra
-from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
 from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
 from collaparte.listen.sounding import sounding
+from collaparte.listen.tuner import Tuner
 from collaparte.ports import quiet
 from collaparte.score import Score
 
@@ -45,7 +46,7 @@ class LiveEar:
 
     With a ``reference`` the orchestra is taken out of them: it is asked for as many samples as were heard, and when
     the first of them was. ``canceller`` may know the room already. With ``pitches`` alone the orchestra's notes are
-    told to ``sounds``.
+    told to ``sounds``. ``a4_hz`` is the soloist's A where it is known.
     """
 
     def __init__(
@@ -57,12 +58,13 @@ class LiveEar:
         reference: Callable[[int, float], NDArray[np.float32]] | None = None,
         canceller: EchoCanceller | None = None,
         pitches: bool = False,
+        a4_hz: float | None = None,
     ) -> None:
         self.health = Health()
-        self._ear = Ear(score)
+        self.ear = Ear(score, a4_hz=a4_hz)
         self._reference = reference
         self._apart = Apart(
-            self._ear, (canceller or EchoCanceller()) if reference is not None else None, pitches=pitches
+            self.ear, (canceller or EchoCanceller()) if reference is not None else None, pitches=pitches
         )
         self._rate, self._latency_s = rate, latency_s
         self._resampler, self._mixdown = Resampler(rate), Mixdown(rate)
@@ -74,7 +76,7 @@ class LiveEar:
         self._taken += len(block)
         self._zeros.append(stamp_s - self._taken / self._rate)
         zero_s = min(self._zeros)
-        self._ear.origin_s = zero_s - self._latency_s
+        self.ear.origin_s = zero_s - self._latency_s
         mono = self._resampler.push(self._mixdown.mix(self.health.take(block)))
         beside = None
         if self._reference is not None:
@@ -92,7 +94,7 @@ class LiveEar:
 
     def relocate(self, beat: float) -> None:
         """The player says: the next note is the first at or after ``beat``."""
-        self._ear.relocate(beat)
+        self.ear.relocate(beat)
 
 
 class Microphone:
@@ -101,14 +103,14 @@ class Microphone:
     ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
     ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
     back, and once what is wrong with the sound (silence, clipping, hum, noise, an offset, a dead channel).
-    The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller`` and ``pitches`` are a
-    ``LiveEar``'s.
+    The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller``,
+    ``pitches`` and ``a4_hz`` are a ``LiveEar``'s; with ``tunes`` the orchestra is told the soloist's A as it is heard.
     """
 
     def __init__(
         self,
         score: Score,
-        put: Callable[[SoloEvent], None],
+        put: Callable[[SoloEvent | Command], None],
         now: Callable[[], float],
         *,
         device: str | None = None,
@@ -119,8 +121,13 @@ class Microphone:
         reference: Callable[[int, float], NDArray[np.float32]] | None = None,
         canceller: EchoCanceller | None = None,
         pitches: bool = False,
+        a4_hz: float | None = None,
+        tunes: bool = False,
     ) -> None:
-        self.live = LiveEar(score, RATE, latency_s, reference=reference, canceller=canceller, pitches=pitches)
+        self.live = LiveEar(
+            score, RATE, latency_s, reference=reference, canceller=canceller, pitches=pitches, a4_hz=a4_hz
+        )
+        self._tuner = Tuner(self.live.ear) if tunes else None
         if from_beat is not None:
             self.live.relocate(from_beat)
         self._put, self._now, self._notice = put, now, notice
@@ -157,6 +164,9 @@ class Microphone:
             block = np.frombuffer(data, np.float32).reshape(-1, CHANNELS)
             for event in self.live.take(stamp_s, block):
                 self._put(event)
+            tuned = self._tuner.command(stamp_s) if self._tuner is not None else None
+            if tuned is not None:
+                self._put(tuned)
             if first:
                 first.append(block)
                 if sum(map(len, first)) >= JUDGED_S * RATE:

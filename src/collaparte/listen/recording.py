@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.errors import SoloistError
-from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
 from collaparte.listen.audio import RATE, Health, open_recording
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear
 from collaparte.listen.simulated.room import VirtualRoom
+from collaparte.listen.tuner import Tuner
 from collaparte.score import Score
 
 Block = tuple[float, NDArray[np.float32]]
@@ -53,7 +54,8 @@ class RecordedSoloist:
     """Plays a recording to the engine (see ``engine.perform.Listening``); ``health`` says what is wrong with it.
 
     ``latency_s`` is added to every ``heard_s``: what a live input would have taken. In a ``room`` the orchestra comes
-    back into the microphone, and is told apart with ``canceller``, or by its ``pitches`` alone.
+    back into the microphone, and is told apart with ``canceller``, or by its ``pitches`` alone. ``a4_hz`` is the
+    soloist's A where it is known. With ``tunes`` the orchestra is tuned to it as it is heard.
     """
 
     def __init__(
@@ -65,13 +67,17 @@ class RecordedSoloist:
         room: VirtualRoom | None = None,
         canceller: EchoCanceller | None = None,
         pitches: bool = False,
+        a4_hz: float | None = None,
+        tunes: bool = False,
     ) -> None:
         self.health = Health()
         self._room = room
-        self._apart = Apart(Ear(score), canceller, pitches=pitches)
+        ear = Ear(score, a4_hz=a4_hz)
+        self._apart = Apart(ear, canceller, pitches=pitches)
+        self._tuner = Tuner(ear) if tunes else None
         self._blocks: Iterator[Block] = recording.blocks(self.health)
         self._latency_s = latency_s
-        self._pending: deque[SoloEvent] = deque()
+        self._pending: deque[SoloEvent | Command] = deque()
         self._block: Block | None = next(self._blocks, None)
         self.heard = 0  # onsets
 
@@ -81,7 +87,7 @@ class RecordedSoloist:
             return self._pending[0].heard_s
         return math.inf if self._block is None else self._block[0] + self._latency_s
 
-    def next_event(self) -> SoloEvent | None:
+    def next_event(self) -> SoloEvent | Command | None:
         """The next event, if the block due now holds one."""
         if not self._pending and self._block is not None:
             heard_s, block = self._block
@@ -90,11 +96,14 @@ class RecordedSoloist:
                 bleed, reference = self._room.bleed(len(block))
                 block = block + bleed
             self._pending.extend(self._apart.hear(block, heard_s + self._latency_s, reference))
+            tuned = self._tuner.command(heard_s + self._latency_s) if self._tuner is not None else None
+            if tuned is not None:
+                self._pending.append(tuned)
             self._block = next(self._blocks, None)
         if not self._pending:
             return None
         event = self._pending.popleft()
-        self.heard += event.on
+        self.heard += isinstance(event, SoloEvent) and event.on
         return event
 
     def listen(self, event: OrchestraEvent) -> None:
@@ -108,7 +117,7 @@ class RecordedSoloist:
         found = []
         while math.isfinite(self.next_s()):
             event = self.next_event()
-            if event is not None:
+            if isinstance(event, SoloEvent):
                 found.append(event)
         return found
 
@@ -119,6 +128,8 @@ def recorded_soloist(
     *,
     latency_s: float = 0.0,
     notice: Callable[[str], None] = lambda text: None,
+    a4_hz: float | None = None,
+    tunes: bool = False,
 ) -> tuple[RecordedSoloist, float]:
     """The soloist of a recording, and when (s) its first note was found to begin.
 
@@ -126,7 +137,7 @@ def recorded_soloist(
     Raises SoloistError when it cannot be read, holds no sound, or nothing of the page is found in it.
     """
     recording = open_recording(path)
-    first = RecordedSoloist(recording, score, latency_s=latency_s)
+    first = RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz)
     begun = [event for event in first.events() if event.on]
     for complaint in first.health.complaints():
         notice(f"{path}: {complaint}")
@@ -141,4 +152,4 @@ def recorded_soloist(
             f"{path}: only {places} of the {len(score.solo_onsets)} onsets of {score.title!r} were heard. "
             "Is it a recording of this piece?"
         )
-    return RecordedSoloist(recording, score, latency_s=latency_s), begun[0].time_s
+    return RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz, tunes=tunes), begun[0].time_s

@@ -24,8 +24,10 @@ MOST_SEMITONES = 24
 EPS = 1e-9
 
 
-def transpose(score: Score, semitones: int) -> Score:
+def transpose(score: Score, semitones: int, *, only_solo: bool = False) -> Score:
     """Everything ``semitones`` higher (or lower), but the percussion. ``written`` stays: it is the same piece.
+
+    With ``only_solo`` the solo part alone: written for a transposing instrument, in a file that does not say so.
 
     Raises ScoreError when a note would leave MIDI's range, or for more than two octaves.
     """
@@ -33,7 +35,7 @@ def transpose(score: Score, semitones: int) -> Score:
         raise ScoreError(f"{semitones} semitones are too many: at most {MOST_SEMITONES} up or down.")
     if not semitones:
         return score
-    pitched = np.array([not part.percussion for part in score.parts])
+    pitched = np.array([not part.percussion and (part.solo or not only_solo) for part in score.parts])
     notes = score.notes.copy()
     moved = pitched[notes["part"]]
     notes["pitch"][moved] += semitones

@@ -39,6 +39,7 @@ def read_score(
     marks: str | Path | None = None,
     choose: bool = True,
     transpose: int = 0,
+    solo_sounds: int = 0,
     tutti_bars: int | None = None,
     hand: Hand = "both",
     cache: bool = True,
@@ -50,7 +51,8 @@ def read_score(
     part, or every part of the first file of a pair; of several parts one must be chosen, unless ``choose`` is False,
     which leaves nobody solo. ``repeats`` False leaves every repeat out; ``unfolding`` ("A-A-B") spells the sections to
     play. ``marks`` is a marks file; left out, ``PIECE.marks.toml`` beside the score is used when it is there.
-    ``transpose`` moves everything by semitones, ``tutti_bars`` shortens long tuttis to so many bars of lead-in,
+    ``transpose`` moves everything by semitones, ``solo_sounds`` the solo part alone (a transposing instrument's, where
+    the file does not say so), ``tutti_bars`` shortens long tuttis to so many bars of lead-in,
     ``hand`` "right" or "left" leaves the solo part's other staff to the orchestra (``score.practice``).
     ``progress(share, what)`` is told how far the reading is, 0..1. ``cache`` False keeps and reads
     no parsed page.
@@ -82,7 +84,7 @@ def read_score(
         score = take_hand(score, hand, staves)
     found = Path(marks) if marks is not None else find_marks(files[0])
     score = apply_marks(score, read_marks(found), staves) if found is not None else score
-    score = move_key(score, transpose)
+    score = move_key(move_key(score, solo_sounds, only_solo=True), transpose)
     return score if tutti_bars is None else shorten_tuttis(score, tutti_bars)
 
 

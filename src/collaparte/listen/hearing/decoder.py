@@ -42,6 +42,8 @@ SILENT_ENTRY = -3.0  # nats a frame for a note that is said to begin in silence
 SKIPS = (0.989, 0.01, 0.001)  # of leaving for the next place, the one after it, the third
 LEAP = 1e-8  # probability per frame of being somewhere else in the span after all
 LEAP_PLACES = 6.0  # e-fold of places it reaches
+LEAST, LEAST_S = 0.4, 0.09  # no note is left before this share of its length, or this long: the growth at its own
+# beginning must not count for the next one
 SPREAD = 0.06  # of the log of a length, when the tempo is known
 SPREAD_S = 0.02  # ... and in seconds, of short notes
 HELD = 0.05  # share of notes that are held, or hurried, beyond that: ...
@@ -50,13 +52,18 @@ STILL = 0.01  # of the usual hazard, while there is silence
 NOTHING = 0.4  # similarity credited to "has not begun"
 NOISE_MARGIN = 0.12  # ... or this much over the middle place of the score
 SHARPNESS_BEFORE = 9.0  # ... and how much is made of it: noise must not begin
+SAME = 0.95  # cosine of two places that look alike
 BEGIN = 0.01  # probability per frame of beginning
 DECIDED = 0.6  # probability at which a place is said to be reached
-TEMPO_START = 0.3  # spread of the log of the beat period at the start
+TEMPO_START = 0.9  # spread of the log of the beat period at the start: a page without a tempo mark says little
+TEMPO_JUMP = 0.3  # ... and after a jump
+TEMPO_SHARE = 0.55  # of that spread that a note's length is given
 TEMPO_DRIFT = 0.06  # ... growing with every square root of a beat
+TEMPO_DOUBT = 3.0  # times the variance, for each note whose length fits no such tempo
 TEMPO_NOISE_S = 0.03  # of one onset
-TEMPO_NOISE = 0.06  # ... and of a share of the interval
-SLOWEST, FASTEST = 3.0, 3.0  # bounds of the tempo against the page's
+TEMPO_NOISE = 0.15  # ... and of a share of the interval, at first; then as uneven as the soloist is, ...
+TEMPO_EVEN, TEMPO_LEARN = 0.05, 0.2  # ... but no more even than this; learnt from each note at this rate
+SLOWEST, FASTEST = 5.0, 5.0  # bounds of the tempo against the page's
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Decoder:
     """Frames in, places reached out. ``page_s`` (k,) is when each place comes if played as the page asks."""
 
     def __init__(self, places: Places, page_s: Array, templates: Templates, window: int) -> None:
-        self._places, self._page_s, self.templates = places, page_s, templates
+        self.places, self._page_s, self.templates = places, page_s, templates
         self._count = len(places.beat)
         self._scale = window // 1024
         size = window // 160
@@ -83,7 +90,10 @@ class Decoder:
         self._attacks: list[Array]
         self._age_s: Array = np.asarray((np.arange(AGES) + 0.5) * HOP_S, dtype=np.float64)
         self.factor = 1.0  # seconds played for one on the page
+        self.fit = 0.0  # 0..1, how well the last frame fits where the soloist is believed to be
+        self.belief = 0.0  # that ``reached`` sounds, and is no longer young
         self._log_spread = TEMPO_START
+        self._uneven = TEMPO_NOISE
         self._last: tuple[int, float] | None = None
         ends_s = page_s[-1:] + 1.0
         self._elsewhere = Elsewhere(np.diff(np.concatenate([page_s, ends_s])))
@@ -111,10 +121,10 @@ class Decoder:
     def weigh(self, frame: Frame, similar: Array, growth: Array) -> Reached | None:
         """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows."""
         if self.reached >= 0:
-            place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached)
+            place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached, self.fit)
             if place is not None:
                 self.seek(place)
-                self._log_spread = TEMPO_START
+                self._log_spread = max(self._log_spread, TEMPO_JUMP)
                 self._time()
         # Noise fits every place a little: it must fit the first one better than the usual place to begin.
         similar = self._around(similar, max(NOTHING, float(np.median(similar)) + NOISE_MARGIN))
@@ -179,7 +189,10 @@ class Decoder:
 
     def _decide(self, frame: Frame) -> Reached | None:
         mass = self._alpha.sum(axis=1)
-        at_least = np.cumsum(mass[::-1])[::-1]
+        self.belief = float(self._alpha[max(self.reached, 0) - self._first, 2 * len(self._fade) :].sum())
+        # The same notes again are told by their attack alone: until it was weighed they were not struck.
+        again = self._alpha[:, : self._attack_at].sum(axis=1) * (self._overlap > SAME)
+        at_least = np.cumsum((mass - again)[::-1])[::-1]
         place = int(np.flatnonzero(at_least >= DECIDED)[-1]) if (at_least >= DECIDED).any() else 0
         if place + self._first <= self.reached or place + self._first >= self._count:
             return None
@@ -197,15 +210,18 @@ class Decoder:
         if self._last is not None and place > self._last[0]:
             page_s = float(self._page_s[place] - self._page_s[self._last[0]])
             played_s = time_s - self._last[1]
-            beats = float(self._places.beat[place] - self._places.beat[self._last[0]])
+            beats = float(self.places.beat[place] - self.places.beat[self._last[0]])
             drift = self._log_spread**2 + TEMPO_DRIFT**2 * beats
             if page_s > 0 and played_s > 0.01:
                 error = float(np.log(played_s / page_s) - np.log(self.factor))
-                noise = (TEMPO_NOISE_S / played_s) ** 2 + TEMPO_NOISE**2
+                noise = (TEMPO_NOISE_S / played_s) ** 2 + self._uneven**2
                 if abs(error) < 3.0 * np.sqrt(drift + noise) + 0.1:
                     gain = drift / (drift + noise)
                     self.factor = float(np.clip(self.factor * np.exp(gain * error), 1 / FASTEST, SLOWEST))
                     drift *= 1.0 - gain
+                    self._uneven += TEMPO_LEARN * (max(1.25 * min(abs(error), 0.3), TEMPO_EVEN) - self._uneven)
+                else:  # a note held or hurried; but several in a row are another tempo
+                    drift *= TEMPO_DOUBT
             self._log_spread = min(float(np.sqrt(drift)), TEMPO_START)
         self._last = (place, time_s)
 
@@ -231,13 +247,14 @@ class Decoder:
         known = np.diff(page_s) * self.factor
         lengths[offset : offset + len(known)] = np.maximum(known, 0.02)
         with np.errstate(divide="ignore", invalid="ignore"):
-            spread = np.sqrt(SPREAD**2 + (0.55 * self._log_spread) ** 2 + (SPREAD_S / lengths) ** 2)
+            spread = np.sqrt(SPREAD**2 + (TEMPO_SHARE * self._log_spread) ** 2 + (SPREAD_S / lengths) ** 2)
             usual, usual_rate = _log_logistic(self._age_s, lengths, spread)
             held, held_rate = _log_logistic(self._age_s, lengths, np.maximum(spread, HELD_SPREAD))
         left = (1.0 - HELD) * usual + HELD * held
         rate = np.nan_to_num(((1.0 - HELD) * usual * usual_rate + HELD * held * held_rate) / left) * HOP_S
         self._hazard = np.clip(1.0 - np.exp(-rate), 0.0, 0.9)
         self._hazard[~np.isfinite(lengths)] = 0.0
+        self._hazard[self._age_s[None, :] < np.minimum(LEAST * lengths, LEAST_S)[:, None]] = 0.0
         if self._first < 0:
             self._hazard[0] = BEGIN
 

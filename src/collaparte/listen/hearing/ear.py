@@ -15,6 +15,7 @@ from collaparte.events import SoloEvent
 from collaparte.listen.hearing.decoder import Decoder, Reached
 from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE, Frame, KnownBleed, Spectra
 from collaparte.listen.hearing.templates import Places, Templates
+from collaparte.listen.hearing.tuning import USUAL_HZ, Guesses
 from collaparte.score import Score
 
 LOW = 52  # a part that goes below this pitch is listened to through a longer window
@@ -27,20 +28,36 @@ FORGET_LEVEL_S = 10.0
 
 
 class Ear:
-    """One soloist's hearing. ``hear`` is given every block once, in order."""
+    """One soloist's hearing. ``hear`` is given every block once, in order.
 
-    def __init__(self, score: Score, *, origin_s: float = 0.0, cents: float = 0.0) -> None:
+    ``a4_hz`` is the soloist's A where it is known (415 to 466); otherwise it is found while they play.
+    """
+
+    def __init__(self, score: Score, *, origin_s: float = 0.0, a4_hz: float | None = None) -> None:
         self.places = Places.of(score)
         lowest = min(min(pitches) for pitches in self.places.struck)
         window = WINDOW if lowest >= LOW else LONG_WINDOW
         page_s = np.array([score.seconds_at(float(beat)) for beat in self.places.beat])
         self._spectra = Spectra(window)
-        self._decoder = Decoder(self.places, page_s, Templates(self.places, window, cents), window)
+        cents = None if a4_hz is None else 1200.0 * float(np.log2(a4_hz / USUAL_HZ))
+        self._guesses = Guesses(
+            lambda cents: Decoder(self.places, page_s, Templates(self.places, window, cents), window), cents
+        )
         self.origin_s = origin_s
         self._sounding: tuple[int, ...] = ()
         self._silent_s = 0.0
         self._usual_db: float | None = None
         self._last_s = -np.inf
+
+    @property
+    def a4_hz(self) -> float:
+        """The soloist's A as it is known now; ``tuned`` says whether it can still be another by half a semitone."""
+        return float(USUAL_HZ * 2.0 ** (self._guesses.cents / 1200))
+
+    @property
+    def tuned(self) -> bool:
+        """Whether enough was heard to know the A."""
+        return self._guesses.tuned
 
     @property
     def bleed(self) -> KnownBleed | None:
@@ -55,7 +72,7 @@ class Ear:
         """The notes that began or ended, as known at ``heard_s``, when ``block`` was there."""
         events: list[SoloEvent] = []
         for frame in self._spectra.hear(block):
-            reached = self._decoder.hear(frame)
+            reached = self._guesses.hear(frame)
             self._listen_level(frame)
             if reached is not None:
                 events += self._struck(reached, frame, heard_s)
@@ -67,7 +84,7 @@ class Ear:
     def relocate(self, beat: float) -> None:
         """The player says: the next note is the first at or after ``beat``."""
         place = min(int(np.searchsorted(self.places.beat, beat - 1e-6)), len(self.places.beat) - 1)
-        self._decoder.seek(place - 1)
+        self._guesses.seek(place - 1)
 
     def _listen_level(self, frame: Frame) -> None:
         if frame.active < 0.5:

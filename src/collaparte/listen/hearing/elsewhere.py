@@ -2,7 +2,8 @@
 
 It knows nothing of attacks and ages: each place is left at a constant rate, and every frame is compared with every
 place, gently, since neighbouring frames say the same. A little belief (``LEAK``) is always spread over the whole
-score, so that a jump is found wherever it lands; it is believed after the evidence has held for ``HOLD_S``.
+score, so that a jump is found wherever it lands; it is believed after the evidence has held for ``HOLD_S``, and only
+where the sound meanwhile fit clearly better than where the decoder has the soloist.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NEAR = 6  # places around the present one that are no jump
 PEAK = 3  # places around the best one that count as it
 SURE, GONE = 0.95, 0.005  # belief there, and left here, ...
 HOLD_S = 0.8  # ... for this long
+CLEARLY = 0.06  # similarity by which it must fit better there
 
 
 class Elsewhere:
@@ -28,16 +30,19 @@ class Elsewhere:
     def __init__(self, length_s: Array) -> None:
         self._length_s = np.maximum(length_s, 0.02)
         self._belief = np.full(len(length_s), 1.0 / len(length_s))
-        self._held_s = 0.0
+        self._held_s = self._better = 0.0
 
     def seek(self, place: int) -> None:
         """The soloist is at ``place``."""
         self._belief[:] = 1e-9
         self._belief[max(place, 0)] = 1.0
-        self._held_s = 0.0
+        self._held_s = self._better = 0.0
 
-    def hear(self, similar: Array, active: float, factor: float, place: int) -> int | None:
-        """Take one frame in, compared with every place (k,); the place to jump to when it is not near ``place``."""
+    def hear(self, similar: Array, active: float, factor: float, place: int, fit: float) -> int | None:
+        """Take one frame in, compared with every place (k,); the place to jump to when it is not near ``place``.
+
+        ``fit`` is how well the decoder's place fits it.
+        """
         going = self._belief * np.minimum(active * HOP_S / (self._length_s * factor), 0.5)
         belief = self._belief - going
         belief[1:] += going[:-1]
@@ -50,7 +55,8 @@ class Elsewhere:
         here = belief[max(place - NEAR, 0) : place + NEAR + 1].sum()
         there = belief[max(best - PEAK, 0) : best + PEAK + 1].sum()
         if abs(best - place) <= NEAR or here > GONE or there < SURE:
-            self._held_s = 0.0
+            self._held_s = self._better = 0.0
             return None
         self._held_s += HOP_S * active
-        return best if self._held_s >= HOLD_S else None
+        self._better += HOP_S * active * (float(similar[best]) - fit)
+        return best if self._held_s >= HOLD_S and self._better >= CLEARLY * self._held_s else None
