@@ -98,7 +98,7 @@ class Onsets:
         for row in solo[solo["kind"] != NOTE]:
             place = min(int(np.searchsorted(beats, row["beat"] - 1e-6)), self.count - 1)
             self._visitors.setdefault(place, set()).add(int(row["pitch"]))
-        self._pair_codes, self._pair_starts, self._pair_places = _pairs(onset.astype(np.int64), pitch)
+        self._pairs, self._pair_places = _pairs(onset.astype(np.int64), pitch)
 
     def strange(self, place: int, pitch: int) -> float:
         """What a note costs that advances nothing while the soloist is at ``place`` (-1: not begun)."""
@@ -129,11 +129,8 @@ class Onsets:
 
     def pairs(self, earlier: int, later: int) -> NDArray[np.int32]:
         """Onsets (k,), ascending, that hold ``later`` with ``earlier`` in them or up to two onsets before."""
-        code = earlier * 128 + later
-        row = int(np.searchsorted(self._pair_codes, code))
-        if row == len(self._pair_codes) or self._pair_codes[row] != code:
-            return self._pair_places[:0]
-        return self._pair_places[self._pair_starts[row] : self._pair_starts[row + 1]]
+        first, last = self._pairs.get(earlier * 128 + later, (0, 0))
+        return self._pair_places[first:last]
 
     def at_or_after(self, beat: float) -> int:
         """The first onset not before ``beat`` (the last one, when there is none)."""
@@ -157,7 +154,10 @@ def _clock(score: Score, beats: NDArray[np.float64]) -> list[float]:
 
 
 def _strokes(beats: list[float], pitches: list[dict[int, int]]) -> list[bool]:
-    """True (n,) for the onsets that are nothing but strokes of a trill or tremolo written out."""
+    """True (n,) for the onsets that are nothing but strokes of a trill or tremolo written out, its beginning left out.
+
+    A trill is begun at its beginning, whatever is then made of it: the first strokes are onsets like any other.
+    """
     marked: list[set[int]] = [set() for _ in beats]
     runs: dict[int, list[int]] = {}  # the places of each pitch's present run
     for place, chord in enumerate(pitches):
@@ -168,7 +168,7 @@ def _strokes(beats: list[float], pitches: list[dict[int, int]]) -> list[bool]:
                 continue
             run.append(place)
             if len(run) == STROKES:
-                for earlier in run:
+                for earlier in run[1:]:
                     marked[earlier].add(pitch)
             elif len(run) > STROKES:
                 marked[place].add(pitch)
@@ -177,8 +177,8 @@ def _strokes(beats: list[float], pitches: list[dict[int, int]]) -> list[bool]:
 
 def _pairs(
     onset: NDArray[np.int64], pitch: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Codes (m,) ascending, starts (m + 1,) and places: a sorted table of who sounds shortly before whom."""
+) -> tuple[dict[int, tuple[int, int]], NDArray[np.int32]]:
+    """Who sounds shortly before whom: for each pair's code the part (first, last) of the places, ascending in it."""
     codes, places = [], []
     for ahead in range(1, min(PAIR_REACH, len(onset) - 1) + 1):
         gap = onset[ahead:] - onset[:-ahead]
@@ -190,10 +190,10 @@ def _pairs(
         codes.append((second * 128 + first)[together])
         places.append(at[together])
     if not codes:
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, np.zeros(1, dtype=np.int64), empty.astype(np.int32)
+        return {}, np.zeros(0, dtype=np.int32)
     table = np.unique(np.concatenate(codes) * (int(onset[-1]) + 1) + np.concatenate(places))
     code = table // (int(onset[-1]) + 1)
     place = (table % (int(onset[-1]) + 1)).astype(np.int32)
     known, starts = np.unique(code, return_index=True)
-    return known, np.append(starts, len(code)), place
+    parts = pairwise([*starts.tolist(), len(code)])
+    return dict(zip(known.tolist(), parts, strict=True)), place

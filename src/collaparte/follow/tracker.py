@@ -16,7 +16,7 @@ from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
 from collaparte.follow.certainty import FAR, IDLE_MOST, SETTLED_MOST, Evidence, certainty
 from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import TUTTI, Onsets
-from collaparte.follow.paths import WRONG, Path, extend
+from collaparte.follow.paths import DEPTH, WRONG, Path, extend
 from collaparte.follow.search import Search
 from collaparte.score import Score
 
@@ -25,7 +25,9 @@ MEMORY = 8  # notes looked back on
 DOUBT = 6.5  # nats the last four notes may cost before the whole score is searched
 CALM = 6  # notes without doubt after which the search rests
 LINKS = 3.0  # length of a chain that is tried
-TRIALS = 3  # places tried for one note
+TRIALS = 3  # places considered for one note; one of them is tried
+REPLAYED = 8  # notes that are played through again there
+SEEDS = 2  # ways of doing so
 JUMP = 9.0  # nats for having jumped at all
 DISTANCE = 2.2  # ... and for each e-fold of the distance
 FARTHEST = 17.0  # ... together no more than this
@@ -126,30 +128,31 @@ class PathFollower:
             return
         known = {path.place for path in self._paths if path.matched and path.cost < best.cost + MARGIN}
         for place, links in self._search.best(LINKS, TRIALS, best.place):
-            if place not in known:
-                self._try(place, int(links))
-                known.add(place)
+            if place not in known and self._try(place, min(round(links), REPLAYED, len(heard))):
+                break  # one is enough for one note: the others, if they are any good, come next time
         self._paths.sort(key=lambda path: (path.cost, path.place))
 
-    def _try(self, place: int, links: int) -> None:
-        """Play the last notes through again, ending around ``place``; keep the path if it is new or better."""
-        onsets, heard = self._onsets, self._heard
-        back = min(links, len(heard))
+    def _try(self, place: int, back: int) -> bool:
+        """Play the last ``back`` notes through again, ending around ``place``; keep the path if it is new or better.
+
+        False when the price alone puts the place out of the question.
+        """
+        onsets, heard, main = self._onsets, self._heard, self._paths[0]
         pitch, time_s, base = heard[-back]
-        main = self._paths[0]
+        seeds = []
+        holding = onsets.places_of[pitch]
+        for start in holding[_range(holding, place - 2 * back, place)][-SEEDS:]:
+            cost = base + self._price(main, start, time_s)
+            if cost < main.cost + DEPTH:
+                heard_bit = onsets.pitches[start][pitch]
+                seeds.append(Path(cost, start, time_s, main.rate, heard_bit, 0, 1, True, self._last_line + 1, time_s))
+        if not seeds:
+            return False
         self._lines += 1
         self._last_line += 1
-        seeds = []
-        for start in onsets.places_of[pitch][_range(onsets.places_of[pitch], place - 2 * back, place)][-3:]:
-            cost = base + self._price(main, start, time_s)
-            seeds.append(
-                Path(cost, start, time_s, main.rate, onsets.pitches[start][pitch], 0, 1, True, self._last_line, time_s)
-            )
-        if not seeds:
-            return
         for pitch, time_s, _ in list(heard)[len(heard) - back + 1 :]:
-            seeds = extend(onsets, seeds, pitch, time_s, self._habits)
-        for path in seeds[:2]:
+            seeds = extend(onsets, seeds, pitch, time_s, self._habits)[:SEEDS]
+        for path in seeds:
             if not path.matched:
                 continue
             rival = next((index for index, other in enumerate(self._paths) if other.place == path.place), None)
@@ -157,6 +160,7 @@ class PathFollower:
                 self._paths.append(path)
             elif path.cost < self._paths[rival].cost:
                 self._paths[rival] = path
+        return True
 
     def _price(self, main: Path, start: int, time_s: float) -> float:
         """What it costs to believe that the soloist went from the main path to ``start``."""
