@@ -68,11 +68,44 @@ def trill(strokes: int) -> list[tuple[float, float, int]]:
     return [*tune, *shakes, *[(10.0 + beat, 1.0, 72 - 2 * beat) for beat in range(8)]]
 
 
-def test_a_written_trill_is_known_and_other_notes_are_not() -> None:
+def test_a_written_trill_is_known_from_its_third_stroke_and_other_notes_are_not() -> None:
     onsets = Onsets(Score.from_notes(trill(16)))
     assert {onsets.beat[place] for place in range(onsets.count) if onsets.stroke[place]} == {
-        8.0 + index / 8 for index in range(16)
+        8.0 + index / 8 for index in range(2, 16)
     }
+
+
+def test_a_trill_begun_late_is_begun_at_its_beginning() -> None:
+    page = trill(16)
+    late_s = 0.3
+    notes = [(beat * PERIOD_S + late_s * (beat >= 8.0), pitch) for beat, _, pitch in page]
+    assert [position.beat for position in play(Score.from_notes(page), notes)] == [beat for beat, _, _ in page]
+
+
+def test_a_widely_rolled_chord_is_one_chord_and_no_jump() -> None:
+    """Five notes of one chord over a whole quarter, before a phrase that the page has again later."""
+    phrase = [(float(beat), 1.0, pitch) for beat, pitch in enumerate((70, 72, 74, 77, 75, 72, 69, 65))]
+    again = [(beat + 24.0, length, pitch) for beat, length, pitch in phrase]
+    low = [(7.0, 1.0, pitch) for pitch in (41, 48, 53, 57, 60)]
+    middle = [(beat + 8.0, length, pitch - 1) for beat, length, pitch in phrase]
+    page = sorted([*phrase, *low, *middle, *again])
+    score = Score.from_notes(page)
+    notes = [(beat * PERIOD_S, pitch) for beat, _, pitch in page if pitch not in (41, 48, 53, 57, 60)]
+    notes += [(7.0 * PERIOD_S + 0.09 * index, pitch) for index, pitch in enumerate((41, 48, 53, 57, 60), start=1)]
+    beats = dict.fromkeys((41, 48, 53, 57, 60), 7.0)
+    for (time_s, pitch), position in zip(sorted(notes), play(score, sorted(notes)), strict=True):
+        assert position.beat == beats.get(pitch, round(time_s / PERIOD_S, 6))
+
+
+def test_a_wrong_note_does_not_make_the_next_one_late() -> None:
+    """The next wrong note has the very pitch that the first stood for: it is no straggler so long after."""
+    rng = np.random.default_rng(7)
+    pitches = [int(pitch) for pitch in rng.integers(58, 82, 40)]
+    score = Score.from_notes([(float(beat), 1.0, pitch) for beat, pitch in enumerate(pitches)])
+    notes = [(beat * PERIOD_S, pitch) for beat, pitch in enumerate(pitches)]
+    notes[20] = (notes[20][0], pitches[20] + 6)
+    notes[22] = (notes[22][0], pitches[20])
+    assert [position.beat for position in play(score, notes)] == [float(beat) for beat in range(40)]
 
 
 @pytest.mark.parametrize("played", [10])

@@ -41,6 +41,7 @@ JUMP_COLUMNS = {
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Each variant so many times.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Write the reliability plot here (svg or png).")
 @json_option
 def follow(
@@ -52,6 +53,7 @@ def follow(
     peers: bool,
     peers_python: Path | None,
     seed: int,
+    seeds: int,
     plot: Path | None,
     as_json: bool,
 ) -> None:
@@ -82,6 +84,7 @@ def follow(
             peers=PEERS if peers else (),
             peers_python=peers_python or sys.executable,
             seed=seed,
+            seeds=seeds,
             tell=tell,
         )
         beside = peers and find_spec("parangonar") is not None  # the aligner runs here, not in the peers' own Python

@@ -13,8 +13,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ Array = NDArray[np.float64]
 JUMPS = ("skip 8", "repeat 8", "restart bar", "start anywhere")
 TOLERANCES_S = (0.025, 0.050, 0.100)
 MILLI_SLACK_S = 1e-4
+
+Job = tuple[Case, Playing]  # a case, and one variant of its playing
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ class FollowReport:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def run_follower(name: str, score: Score, playing: Playing, predictor: str | None = None) -> Run:
-    """Follow one performance; with a predictor, each plan is handed back as the engine does."""
+def run_follower(name: str, score: Score, playing: Playing, predictor: str | None = None, case: str = "") -> Run:
+    """Follow one performance of ``case``; with a predictor, each plan is handed back as the engine does."""
     began = time.process_time()
     follower = make_follower(name, score)
     setup_s = time.process_time() - began
@@ -132,7 +135,7 @@ def run_follower(name: str, score: Score, playing: Playing, predictor: str | Non
         if guide is not None and position.state == "playing" and (position.beat, position.onset_s) != last:
             last = (position.beat, position.onset_s)
             plan = guide.plan(position)
-    return Run("", playing, Track.of(positions), np.array(cpu_us), setup_s)
+    return Run(case, playing, Track.of(positions), np.array(cpu_us), setup_s)
 
 
 def summarise_in_order(group: str, variant: str, follower: str, runs: Sequence[Run]) -> InOrder:
@@ -146,7 +149,7 @@ def summarise_in_order(group: str, variant: str, follower: str, runs: Sequence[R
         near.append(share_near(run.track, onsets, 0.25) * len(onsets))
         half.append(share_near(run.track, onsets, 0.5) * len(onsets))
         lost += is_lost(errors)
-    return _row(group, variant, follower, runs, first, chord, near, half, lost)
+    return _row(group, variant, follower, runs, [run.case for run in runs], first, chord, near, half, lost)
 
 
 def _row(
@@ -154,6 +157,7 @@ def _row(
     variant: str,
     follower: str,
     runs: Sequence[Run],
+    names: Sequence[str],
     first: list[Array],
     chord: list[Array],
     near: list[float],
@@ -162,7 +166,8 @@ def _row(
 ) -> InOrder:
     pooled, mean = np.concatenate([capped(item) for item in first]), np.concatenate([capped(item) for item in chord])
     count = len(pooled)
-    piece = [number for number, item in enumerate(first) for _ in range(len(item))]
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    piece = [known[name] for name, item in zip(names, first, strict=True) for _ in range(len(item))]
     interval = bootstrap_by_piece(pooled, piece, seed=1)
     setup_s = [run.setup_s for run in runs] or [float("nan")]
     cpu = np.concatenate([run.cpu_us for run in runs]) if runs else np.full(1, np.nan)
@@ -194,14 +199,15 @@ def _row(
     )
 
 
-def oracle_row(group: str, variant: str, playings: Iterable[Playing]) -> InOrder:
+def oracle_row(group: str, variant: str, jobs: Sequence[Job]) -> InOrder:
     """What a follower comes to that reports every chord at its first note, at once."""
-    all_onsets = [playing.truth.onsets for playing in playings]
+    all_onsets = [playing.truth.onsets for _, playing in jobs]
     return _row(
         group,
         variant,
         "oracle",
         [],
+        [case.name for case, _ in jobs],
         [oracle_errors(onsets, "first") for onsets in all_onsets],
         [oracle_errors(onsets, "mean") for onsets in all_onsets],
         [float(len(onsets)) for onsets in all_onsets],
@@ -252,40 +258,50 @@ def evaluate_follow(
     peer_notes: int = 300,
     predictor: str | None = None,
     seed: int = 1,
+    seeds: int = 1,
     tell: Callable[[str], None] = lambda what: None,
 ) -> FollowReport:
-    """Whole pieces with our followers; with ``peers``, the beginnings of ``peer_pieces`` pieces with everybody."""
+    """Whole pieces with our followers; with ``peers``, the beginnings of ``peer_pieces`` pieces with everybody.
+
+    Pieces are drawn by ``seed``. Every variant is made ``seeds`` times over, with ``seed`` and the numbers after it,
+    and pooled; the clean one is the same each time, and made once.
+    """
     sets = gather_cases(corpora, pieces, seed)
+    drawn = range(seed, seed + seeds)
     report = FollowReport(
-        facts={"seed": seed, "sets": {name: [case.name for case in cases] for name, cases in sets.items()}}
+        facts={
+            "seeds": list(drawn),
+            "sets": {name: [case.name for case in cases] for name, cases in sets.items()},
+        }
     )
     for group, cases in sets.items():
         for variant in variants if group == "nasap held out" else ("clean",):
-            playings = _vary(variant, cases, seed)
+            jobs = _vary(variant, cases, drawn)
             for name in followers:
                 tell(f"{group}, {variant}: {name}")
-                runs = [
-                    run_follower(name, case.score, playing, predictor)
-                    for case, playing in zip(cases, playings, strict=True)
-                ]
-                _add(report, group, variant, name, runs)
+                _add(report, group, variant, name, _run_all(name, jobs, predictor))
             if variant == "clean":
-                report.in_order.append(oracle_row(group, variant, playings))
+                report.in_order.append(oracle_row(group, variant, jobs))
     if followers:
         tell("reliability")
         _calibrate(report, sets["nasap held out"], followers[0], variants, seed)
     if peers:
         short = [case.cut(peer_notes) for case in sets["nasap held out"][:peer_pieces]]
-        _with_peers(report, short, [*followers], peers, peers_python, seed, tell)
+        _with_peers(report, short, variants, [*followers], peers, peers_python, drawn, tell)
     report.facts["peak_memory_mb"] = _peak_memory_mb()
     return report
 
 
-def _vary(variant: str, cases: Sequence[Case], seed: int) -> list[Playing]:
+def _vary(variant: str, cases: Sequence[Case], seeds: Sequence[int]) -> list[Job]:
     return [
-        VARIANTS[variant](case.playing, case.score, np.random.default_rng([seed, number]))
+        (case, VARIANTS[variant](case.playing, case.score, np.random.default_rng([seed, number])))
+        for seed in (seeds[:1] if variant == "clean" else seeds)
         for number, case in enumerate(cases)
     ]
+
+
+def _run_all(name: str, jobs: Sequence[Job], predictor: str | None = None) -> list[Run]:
+    return [run_follower(name, case.score, playing, predictor, case.name) for case, playing in jobs]
 
 
 def _add(report: FollowReport, group: str, variant: str, name: str, runs: Sequence[Run]) -> None:
@@ -333,34 +349,30 @@ def _pool(parts: Sequence[Reliability]) -> Reliability:
 def _with_peers(
     report: FollowReport,
     cases: Sequence[Case],
+    variants: Sequence[str],
     followers: Sequence[str],
     peers: Sequence[str],
     python: Path | str,
-    seed: int,
+    seeds: Sequence[int],
     tell: Callable[[str], None],
 ) -> None:
     group = "beginnings, with peers"
-    chosen = ("clean", "10 % wrong", "10 % omitted, 10 % added", "skip 8", "repeat 8")
-    playings = {variant: _vary(variant, cases, seed) for variant in chosen}
-    for variant in chosen:
+    jobs = {variant: _vary(variant, cases, seeds) for variant in variants}
+    for variant in variants:
         for name in followers:
-            runs = [
-                run_follower(name, case.score, playing) for case, playing in zip(cases, playings[variant], strict=True)
-            ]
-            _add(report, group, variant, name, runs)
+            _add(report, group, variant, name, _run_all(name, jobs[variant]))
         if variant == "clean":
-            report.in_order.append(oracle_row(group, variant, playings[variant]))
+            report.in_order.append(oracle_row(group, variant, jobs[variant]))
     for name in peers:
         tell(f"{group}: {name}")
-        jobs = [
-            (case.score, playing) for variant in chosen for case, playing in zip(cases, playings[variant], strict=True)
-        ]
-        done = run_peer(name, jobs, python)
-        for number, variant in enumerate(chosen):
-            part = done[number * len(cases) : (number + 1) * len(cases)]
+        done = iter(
+            run_peer(name, [(case.score, playing) for variant in variants for case, playing in jobs[variant]], python)
+        )
+        for variant in variants:
+            answers = islice(done, len(jobs[variant]))
             runs = [
-                Run(case.name, playing, item.track, item.cpu_us, item.setup_s)
-                for case, playing, item in zip(cases, playings[variant], part, strict=True)
+                Run(case.name, playing, answer.track, answer.cpu_us, answer.setup_s)
+                for (case, playing), answer in zip(jobs[variant], answers, strict=True)
             ]
             _add(report, group, variant, name, runs)
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from math import exp
 from typing import NamedTuple
 
-FAR = 12.0  # nats: a lead or a trail counts no more than this
+# The most that each piece of evidence can say; without limits the worst of the data, where no line fits, would tilt it.
+LEAD_MOST, TRAIL_MOST = 6.0, 3.0  # nats
+SPENT_MOST, LATELY_MOST = 3.0, 4.0  # nats
 IDLE_MOST, SETTLED_MOST = 6, 20
 
 
 class Evidence(NamedTuple):
     """What certainty is made of.
 
-    ``lead``: nats by which the cheapest path elsewhere is behind the cheapest here, 0..FAR; ``trail``: by which it is
-    ahead, -FAR..0. ``spent``, ``lately``: mean cost in nats of the last eight and the last three notes. ``idle``:
-    notes since one matched, 0..6. ``settled``: onsets since the path began or jumped, 0..20.
+    ``lead``: nats by which the cheapest path elsewhere is behind the cheapest here, 0..LEAD_MOST; ``trail``: by which
+    it is ahead, -TRAIL_MOST..0. ``spent``, ``lately``: mean cost in nats of the last eight and the last three notes.
+    ``idle``: notes since one matched, 0..IDLE_MOST. ``settled``: log (1 + onsets since the path began or jumped), of
+    SETTLED_MOST at most.
     """
 
     lead: float
@@ -25,12 +28,12 @@ class Evidence(NamedTuple):
     spent: float
     lately: float
     idle: int
-    settled: int
+    settled: float
 
 
 # Fitted on 40 training pieces of nasap-train in all the variants with and without jumps; seed 9.
-INTERCEPT = 2.463
-WEIGHTS = (0.129, 0.615, -0.710, -0.385, -0.253, 0.048)  # in the order of Evidence
+INTERCEPT = 1.374
+WEIGHTS = (0.411, 1.166, -0.670, -0.278, -0.029, 0.194)  # in the order of Evidence
 
 
 def certainty(evidence: Evidence) -> float:

@@ -12,7 +12,7 @@ from math import log
 
 MEMORY = 100.0  # notes over which the counts are forgotten
 ORDINARY = 40.0  # notes that the ordinary rate counts for
-USUAL = 0.03  # share of notes that an ordinary player gets wrong (and adds, and leaves out)
+USUAL = 0.025  # share of notes that an ordinary player gets wrong (and adds, and leaves out)
 SLIP_LEAST, SLIP_MOST = -1.5, 1.3  # nats that a wrong pitch may cost less or more than usual
 STRAY_LEAST, STRAY_MOST = -1.5, 0.75
 

@@ -23,7 +23,7 @@ PAIR_ONSETS = 2  # ... and no more than so many onsets later
 
 RESTRIKE = 2.5  # costs, in nats, of a note that advances nothing: struck again in the same chord
 VISITOR = 0.3  # a written grace note or ornament
-NEIGHBOUR = 3.2  # within two semitones of what is or will be sounding: a trill, a turn, a slip
+NEIGHBOUR = 3.2  # within two semitones of what is sounding: a trill, a turn, a slip
 OCTAVE = 3.7
 STRANGER = 3.7
 SKIP, SKIP_MORE = 1.5, 0.35  # leaving out an onset; for each further note of it, to five
@@ -118,13 +118,6 @@ class Onsets:
                     return NEIGHBOUR
                 if step in (12, -12):
                     cost = OCTAVE
-        if place + 1 < self.count:
-            for other in self.pitches[place + 1]:
-                step = other - pitch
-                if -2 <= step <= 2:
-                    return NEIGHBOUR
-                if step in (12, -12):
-                    cost = OCTAVE
         return cost
 
     def pairs(self, earlier: int, later: int) -> NDArray[np.int32]:
@@ -175,9 +168,7 @@ def _strokes(beats: list[float], pitches: list[dict[int, int]]) -> list[bool]:
     return [len(those) == len(chord) for those, chord in zip(marked, pitches, strict=True)]
 
 
-def _pairs(
-    onset: NDArray[np.int64], pitch: NDArray[np.int64]
-) -> tuple[dict[int, tuple[int, int]], NDArray[np.int32]]:
+def _pairs(onset: NDArray[np.int64], pitch: NDArray[np.int64]) -> tuple[dict[int, tuple[int, int]], NDArray[np.int32]]:
     """Who sounds shortly before whom: for each pair's code the part (first, last) of the places, ascending in it."""
     codes, places = [], []
     for ahead in range(1, min(PAIR_REACH, len(onset) - 1) + 1):

@@ -29,7 +29,7 @@ CHOICES = 3  # places ahead that one step considers
 AGAIN = 2.0  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.65  # nats for each note of a chord not struck when the music goes on (three at most)
 OVERDUE = 4.0  # a note that advances nothing though the next onset wants it and is due
-LATE_NOTE = 1.0  # a note of the chord before, after the music went on
+LATE_NOTE = 0.2  # a note of the chord before, after the music went on
 DUE, DUE_FROM, DUE_BY = 1.1, -1.5, 0.5  # added to that when the next onset is due; between so many deviations it grows
 BUNCH = 0.68  # share of its cost that a note too many costs beside another, struck together
 CORRECTED = 1.5  # the right note after the wrong one, at most
@@ -38,24 +38,31 @@ SUBSTITUTE, SLIP = 3.0, 2.2  # a wrong pitch in the place of the awaited one; th
 PUNCTUAL = 4.4  # a wrong note must come at the right time to stand for the awaited one
 FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
 CHORD_SPREAD = 0.10  # quarters over which a chord is struck
-SPREAD_COST = 0.7
+SPREAD_COST = 0.7  # nats for an e-fold of the square of that
 
 JITTER, RUBATO = 0.06, 0.11  # standard deviation of an interval: quarters, and share of the interval
-LATE_COST, LATE, LATEST = 1.1, 0.15, 2.3
+LATE_COST, LATE, LATEST = 1.1, 0.15, 2.3  # nats for an e-fold of 1 + LATE x deviations squared, and at most
 EARLY_COST, EARLY, EARLIEST = 2.0, 0.25, 8.0
 DOUBT_FIRST, DOUBT_MOST = 0.5, 0.5  # variance of the log tempo when only the page has said it; and at most
 DOUBT_GROWS = 0.005  # ... more for every quarter
 OUTLIER = 2.0  # deviations from which an interval tells of something else than the tempo
 DOUBT_OUTLIER = 0.15  # share of an outlier's square that the tempo is doubted for
-KEEP, STROKE_KEEP, STROKE_OUTLIER = 0.0, 0.9, 3.0
+STROKE_KEEP, STROKE_OUTLIER = (
+    0.9,
+    3.0,
+)  # share of its deviation that a stroke does not move the line of the tempo; unless so far off
 
 
 WRONG = 1 << 128  # in ``heard``: one of the chord's notes was struck with a wrong pitch
 
 
 class Path:
-    """One hypothesis. ``matched``: the last heard note belongs to it. ``steps``: onsets since it began.
-    ``line`` numbers the jump it began with, ``last_s`` is when its last note was struck.
+    """One hypothesis; see the file's head.
+
+    ``left`` are the notes of the chord before that were not struck. ``steps`` counts the onsets since it began,
+    ``line`` numbers the jump it began with. ``matched``: the last heard note belongs to it; ``last_s`` is when the
+    last that did was struck, ``line_s`` where the line of the tempo puts the onset. ``extra`` are the pitches lately
+    explained away (bits), ``extra_s`` when the last of them was, ``strays`` how many since the onset.
     """
 
     __slots__ = (
@@ -113,159 +120,201 @@ class Path:
 
 def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float, habits: Habits) -> list[Path]:
     """The paths after one more note, cheapest first: at most WIDTH, one for each place, none DEPTH behind."""
-    best: dict[int, Path] = {}
-    best_cost = 1e18
-    places_of = onsets.places_of[pitch]
-    chords, clock, skip_sum = onsets.pitches, onsets.clock, onsets.skip_sum
-    last = onsets.count - 1
-    this = 1 << pitch
+    step = _Step(onsets, pitch, time_s, habits)
     for path in paths:
-        cost, place, since_s, rate = path.cost, path.place, path.since_s, path.rate
-        elapsed_s = time_s - path.line_s
-        quarter_s = onsets.quarter_s[place] * rate
+        step.extend(path)
+    limit = step.cheapest + DEPTH
+    kept = [path for path in step.best.values() if path.cost <= limit]
+    kept.sort(key=_by_cost)
+    return kept[:WIDTH]
+
+
+class _Step:
+    """One heard note, and the cheapest path to each place that it leads to."""
+
+    __slots__ = ("best", "bit", "cheapest", "habits", "onsets", "pitch", "time_s")
+
+    def __init__(self, onsets: Onsets, pitch: int, time_s: float, habits: Habits) -> None:
+        self.onsets, self.pitch, self.time_s, self.habits = onsets, pitch, time_s, habits
+        self.bit = 1 << pitch
+        self.best: dict[int, Path] = {}
+        self.cheapest = 1e18
+
+    def wants(self, place: int, cost: float) -> bool:
+        """Whether a path to ``place`` at this cost is any better than what there is."""
+        if cost >= self.cheapest + DEPTH:
+            return False
+        known = self.best.get(place)
+        return known is None or cost < known.cost
+
+    def take(self, path: Path) -> None:
+        self.best[path.place] = path
+        if path.cost < self.cheapest:
+            self.cheapest = path.cost
+
+    def extend(self, path: Path) -> None:
+        """All that this note can mean to ``path``."""
+        onsets, place = self.onsets, path.place
+        quarter_s = onsets.quarter_s[place] * path.rate
         share = sqrt(RUBATO * RUBATO + path.doubt)
-        # the note changes nothing: a visitor, a slip, something extra
-        extra = path.extra if time_s - path.extra_s < quarter_s * FORGOTTEN else 0
-        if extra & this:
-            stay = AGAIN
-        else:
-            stay = onsets.strange(place, pitch)
-            if stay > RESTRIKE:
-                stay += habits.stray
-                if path.strays and time_s - path.extra_s < quarter_s * CHORD_SPREAD:
-                    stay *= BUNCH
-        awaited = False  # in this very chord: then it is not explained away
+        extra = path.extra if self.time_s - path.extra_s < quarter_s * FORGOTTEN else 0
+        leave = 0.0
         if place >= 0:
-            chord = chords[place]
-            bit = chord.get(pitch, 0)
-            awaited = bool(bit and not path.heard & bit)
-            if awaited:  # another note of this chord
-                spread = (time_s - path.last_s) / (quarter_s * CHORD_SPREAD)  # from note to note: chords are rolled
-                put_right = path.heard == WRONG and spread > 1.0  # the right note, after a wrong one
-                total = cost + min(SPREAD_COST * log1p(spread * spread), CORRECTED if put_right else 99.0) * (path.steps > 1)
-                if total < best_cost + DEPTH:
-                    known = best.get(place)
-                    if known is None or total < known.cost:
-                        best[place] = Path(
-                            total,
-                            place,
-                            time_s if put_right else since_s,
-                            rate,
-                            path.heard | bit,
-                            path.left,
-                            path.steps,
-                            True,
-                            path.line,
-                            time_s,
-                            extra,
-                            path.extra_s,
-                            path.doubt,
-                            path.strays,
-                            time_s if put_right else path.line_s,
-                        )
-                        if total < best_cost:
-                            best_cost = total
-            elif path.left and place > 0:
-                bit = chords[place - 1].get(pitch, 0)
-                if path.left & bit:  # a note of the chord before comes late
-                    stay = min(stay, LATE_NOTE)
             leave = UNHEARD * min(onsets.size[place] - path.heard.bit_count(), 3)
+        if place < 0 or not self._another(path, quarter_s, extra):
+            self._explain_away(path, quarter_s, share, extra)
+        self._go_on(path, quarter_s, share, extra, path.cost + leave)
+        if place < onsets.count - 1 and (path.steps or place < 0):
+            self._substitute(path, quarter_s, share, extra, path.cost + leave)
+
+    def _another(self, path: Path, quarter_s: float, extra: int) -> bool:
+        """Another note of this chord, if it is one that was awaited: then it is not explained away."""
+        bit = self.onsets.pitches[path.place].get(self.pitch, 0)
+        if not bit or path.heard & bit:
+            return False
+        time_s = self.time_s
+        spread = (time_s - path.last_s) / (quarter_s * CHORD_SPREAD)  # from note to note: chords are rolled
+        put_right = path.heard == WRONG and spread > 1.0  # the right note, after a wrong one
+        cost = path.cost
+        if path.steps > 1:
+            price = SPREAD_COST * log1p(spread * spread)
+            cost += min(price, CORRECTED) if put_right else price
+        if self.wants(path.place, cost):
+            self.take(
+                Path(
+                    cost,
+                    path.place,
+                    time_s if put_right else path.since_s,
+                    path.rate,
+                    path.heard | bit,
+                    path.left,
+                    path.steps,
+                    True,
+                    path.line,
+                    time_s,
+                    extra,
+                    path.extra_s,
+                    path.doubt,
+                    path.strays,
+                    time_s if put_right else path.line_s,
+                )
+            )
+        return True
+
+    def _due(self, path: Path, quarter_s: float, share: float) -> float:
+        """How far the next onset is due, 0 to 1."""
+        gap_s = path.rate * self.onsets.gap_s[path.place]
+        off = (self.time_s - path.line_s - gap_s) / (JITTER * quarter_s + share * gap_s)
+        return min(max((off - DUE_FROM) / (DUE_BY - DUE_FROM), 0.0), 1.0)
+
+    def _explain_away(self, path: Path, quarter_s: float, share: float, extra: int) -> None:
+        """The note changes nothing: a visitor, a slip, something extra."""
+        onsets, pitch, time_s, place = self.onsets, self.pitch, self.time_s, path.place
+        left = path.left
+        if extra & self.bit:
+            price = AGAIN
         else:
-            leave = 0.0
-        gap_s = rate * onsets.gap_s[place]
-        if 0 <= place < last:
-            if stay < OVERDUE and elapsed_s > 0.7 * gap_s and pitch in chords[place + 1]:
-                stay = OVERDUE
-            if path.steps > 1 and not extra & this:
-                off = (elapsed_s - gap_s) / (JITTER * quarter_s + share * gap_s)
-                if off > DUE_FROM:
-                    stay += DUE * min((off - DUE_FROM) / (DUE_BY - DUE_FROM), 1.0)
+            price = onsets.strange(place, pitch)
+            if price > RESTRIKE:
+                price += self.habits.stray
+                if path.strays and time_s - path.extra_s < quarter_s * CHORD_SPREAD:
+                    price *= BUNCH
+        if left and place > 0:
+            late = onsets.pitches[place - 1].get(pitch, 0)
+            if left & late:  # a note of the chord before comes late
+                spread = (time_s - path.since_s) / (quarter_s * CHORD_SPREAD)
+                price = min(price, LATE_NOTE + SPREAD_COST * log1p(spread * spread))
+                left &= ~late
+        elapsed_s, gap_s = time_s - path.line_s, path.rate * onsets.gap_s[place]
+        if 0 <= place < onsets.count - 1:
+            if price < OVERDUE and elapsed_s > 0.7 * gap_s and pitch in onsets.pitches[place + 1]:
+                price = OVERDUE
+            if path.steps > 1 and not extra & self.bit:
+                price += DUE * self._due(path, quarter_s, share)
         if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * gap_s):
-            stay *= 0.35
-        total = cost + stay
-        if not awaited and total < best_cost + DEPTH:
-            known = best.get(place)
-            if known is None or total < known.cost:
-                left = path.left
-                if place > 0 and left:
-                    left &= ~chords[place - 1].get(pitch, 0)
-                best[place] = Path(
-                    total,
+            price *= 0.35
+        if self.wants(place, path.cost + price):
+            self.take(
+                Path(
+                    path.cost + price,
                     place,
-                    since_s,
-                    rate,
+                    path.since_s,
+                    path.rate,
                     path.heard,
                     left,
                     path.steps,
                     False,
                     path.line,
                     path.last_s,
-                    extra | this,
+                    extra | self.bit,
                     time_s,
                     path.doubt,
                     path.strays + 1,
                     path.line_s,
                 )
-                if total < best_cost:
-                    best_cost = total
-        # the music goes on to an onset that holds this pitch
+            )
+
+    def _go_on(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
+        """The music goes on to an onset that holds this pitch; ``cost`` is that of leaving the present one."""
+        onsets, pitch, time_s, place = self.onsets, self.pitch, self.time_s, path.place
+        clock, skip_sum, places_of = onsets.clock, onsets.skip_sum, onsets.places_of[pitch]
         index = bisect_right(places_of, place)
         for target in places_of[index : index + CHOICES]:
             skipped = skip_sum[target] - skip_sum[place + 1]
-            total = cost + leave + skipped
+            total = cost + skipped
             if onsets.free[place] == CADENZA and onsets.free[target] != CADENZA:
                 total += REENTRY
-            if skipped > REACH or total > best_cost + DEPTH:
+            if skipped > REACH or total > self.cheapest + DEPTH:
                 break
-            next_rate, doubt = rate, path.doubt
+            rate, doubt, line_s = path.rate, path.doubt, time_s
             if path.steps:
                 nominal_s = clock[target] - clock[place]
-                total += _lateness(elapsed_s, nominal_s * rate, quarter_s, share)
-                next_rate, doubt = _adapt(path, time_s - since_s, nominal_s, onsets.quarter_s[place])
-            known = best.get(target)
-            if known is None or total < known.cost:
-                left = 0
-                if target == place + 1 and place >= 0:
-                    left = ((1 << onsets.size[place]) - 1) & ~path.heard
-                best[target] = Path(
+                total += _lateness(time_s - path.line_s, nominal_s * rate, quarter_s, share)
+                line_s = _phase(path, time_s, nominal_s, quarter_s, onsets.stroke[target])
+                rate, doubt = _adapt(path, time_s - path.since_s, nominal_s, onsets.quarter_s[place])
+            if self.wants(target, total):
+                self.take(
+                    Path(
+                        total,
+                        target,
+                        time_s,
+                        rate,
+                        onsets.pitches[target][pitch],
+                        _unheard(onsets, path) if target == place + 1 else 0,
+                        path.steps + 1,
+                        True,
+                        path.line,
+                        time_s,
+                        extra,
+                        path.extra_s,
+                        doubt,
+                        0,
+                        line_s,
+                    )
+                )
+
+    def _substitute(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
+        """A wrong pitch struck in the place of the awaited one, which may still come."""
+        onsets, time_s, target = self.onsets, self.time_s, path.place + 1
+        if self.pitch in onsets.pitches[target]:
+            return
+        total = cost + (SLIP if abs(self.pitch - onsets.lowest[target]) <= 2 else SUBSTITUTE) + self.habits.slip
+        if path.heard & WRONG:
+            total += NONSENSE
+        line_s = time_s
+        if path.steps:
+            nominal_s = onsets.gap_s[path.place]
+            total += PUNCTUAL * _lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
+            line_s = _phase(path, time_s, nominal_s, quarter_s, onsets.stroke[target])
+        if self.wants(target, total):
+            self.take(
+                Path(
                     total,
                     target,
                     time_s,
-                    next_rate,
-                    chords[target][pitch],
-                    left,
-                    path.steps + 1,
-                    True,
-                    path.line,
-                    time_s,
-                    extra,
-                    path.extra_s,
-                    doubt,
-                    0,
-                    _phase(path, time_s, clock[target] - clock[place], quarter_s, onsets.stroke[target]),
-                )
-                if total < best_cost:
-                    best_cost = total
-        # a wrong pitch struck in the place of the awaited one, which may still come
-        if place < last and (path.steps > 1 or place < 0) and pitch not in chords[place + 1]:
-            off = SLIP if abs(pitch - onsets.lowest[place + 1]) <= 2 else SUBSTITUTE
-            if path.heard & WRONG:
-                off += NONSENSE
-            total = cost + leave + off + habits.slip
-            if path.steps:
-                total += PUNCTUAL * _lateness(elapsed_s, gap_s, quarter_s, share)
-            known = best.get(place + 1)
-            if total < best_cost + DEPTH and (known is None or total < known.cost):
-                left = 0
-                if place >= 0:
-                    left = ((1 << onsets.size[place]) - 1) & ~path.heard
-                best[place + 1] = Path(
-                    total,
-                    place + 1,
-                    time_s,
-                    rate,
+                    path.rate,
                     WRONG,
-                    left,
+                    _unheard(onsets, path),
                     path.steps + 1,
                     True,
                     path.line,
@@ -274,18 +323,18 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float, habits:
                     path.extra_s,
                     path.doubt,
                     0,
-                    _phase(path, time_s, gap_s / rate, quarter_s, onsets.stroke[place + 1]),
+                    line_s,
                 )
-                if total < best_cost:
-                    best_cost = total
-    limit = best_cost + DEPTH
-    kept = [path for path in best.values() if path.cost <= limit]
-    kept.sort(key=_by_cost)
-    return kept[:WIDTH]
+            )
 
 
 def _by_cost(path: Path) -> tuple[float, int]:
     return path.cost, path.place
+
+
+def _unheard(onsets: Onsets, path: Path) -> int:
+    """The notes of the path's chord that were not struck, as bits."""
+    return ((1 << onsets.size[path.place]) - 1) & ~path.heard if path.place >= 0 else 0
 
 
 def _lateness(elapsed_s: float, expected_s: float, quarter_s: float, share: float) -> float:
@@ -304,14 +353,13 @@ def _lateness(elapsed_s: float, expected_s: float, quarter_s: float, share: floa
 
 
 def _phase(path: Path, time_s: float, nominal_s: float, quarter_s: float, stroke: bool) -> float:
-    """Where the line of the tempo puts an onset that sounded at ``time_s``: between there and where it was expected."""
-    if path.steps < 2:
+    """Where the line of the tempo puts an onset that sounded at ``time_s``: there, or for a stroke where it was due."""
+    if not stroke or path.steps < 2:
         return time_s
     expected_s = nominal_s * path.rate
     off_s = time_s - path.line_s - expected_s
     off = off_s / (JITTER * quarter_s + RUBATO * expected_s)
-    keep = (STROKE_KEEP if stroke else KEEP) / (1.0 + (off / STROKE_OUTLIER) ** 4)
-    return time_s - keep * off_s
+    return time_s - off_s * STROKE_KEEP / (1.0 + (off / STROKE_OUTLIER) ** 4)
 
 
 def _adapt(path: Path, elapsed_s: float, nominal_s: float, nominal_quarter_s: float) -> tuple[float, float]:

@@ -13,7 +13,16 @@ from collections import deque
 from math import log1p
 
 from collaparte.events import Position, SoloEvent, SoloFrame, State, TempoPlan
-from collaparte.follow.certainty import FAR, IDLE_MOST, SETTLED_MOST, Evidence, certainty
+from collaparte.follow.certainty import (
+    IDLE_MOST,
+    LATELY_MOST,
+    LEAD_MOST,
+    SETTLED_MOST,
+    SPENT_MOST,
+    TRAIL_MOST,
+    Evidence,
+    certainty,
+)
 from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.paths import DEPTH, WRONG, Path, extend
@@ -188,7 +197,7 @@ class PathFollower:
         self._line = best.line
         if best.place < 0:
             return
-        if self._state == "waiting" and best.place > 1 and best.steps < 3:
+        if self._state == "waiting" and (best.heard == WRONG or (best.place > 1 and best.steps < 3)):
             return
         if best.matched:
             self._beat, self._onset_s = self._onsets.beat[best.place], best.since_s
@@ -212,16 +221,16 @@ class PathFollower:
                         settled = path.steps
                 elif path.cost < elsewhere:
                     elsewhere = path.cost
-        lead = min(max(elsewhere - here, -FAR), FAR)
+        lead = min(max(elsewhere - here, -TRAIL_MOST), LEAD_MOST)
         heard = self._heard
         now = self._paths[0].cost
         return Evidence(
             max(lead, 0.0),
             min(lead, 0.0),
-            (now - heard[0][2]) / len(heard),
-            (now - heard[max(len(heard) - 3, 0)][2]) / min(len(heard), 3),
+            min((now - heard[0][2]) / len(heard), SPENT_MOST),
+            min((now - heard[max(len(heard) - 3, 0)][2]) / min(len(heard), 3), LATELY_MOST),
             min(self._idle, IDLE_MOST),
-            min(settled, SETTLED_MOST),
+            log1p(min(settled, SETTLED_MOST)),
         )
 
 
