@@ -1,6 +1,6 @@
 """What hearing costs: microseconds for each 10 ms block, memory, set-up, and how soon a note is known.
 
-python benchmarks/hearing.py [--seconds 60] [--places 600]
+python benchmarks/hearing.py [--seconds 60] [--places 600] [--chords]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from collaparte.listen.hearing import SAMPLE_RATE, Ear
+from collaparte.listen.hearing import SAMPLE_RATE, make_ear
 from collaparte.score import Score
 
 BLOCK = SAMPLE_RATE // 100
@@ -25,8 +25,8 @@ def tune(places: int) -> list[int]:
     return [int(pitch) for pitch in 57 + np.abs(np.cumsum(steps)) % 30]
 
 
-def sound_of(pitches: list[int], seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """Harmonic tones with an attack of 15 ms, over a little noise; and when each begins."""
+def sound_of(pitches: list[int], seconds: float, below: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Harmonic tones with an attack of 15 ms, over a little noise; and when each begins. ``below``: chords instead."""
     sound = 0.001 * np.random.default_rng(2).standard_normal(int(seconds * SAMPLE_RATE))
     lengths_s = PERIOD_S * np.random.default_rng(3).normal(1.08, 0.08, len(pitches)).clip(1.0, 1.4)
     begins_s = 0.5 + np.concatenate([[0.0], np.cumsum(lengths_s[:-1])])
@@ -34,9 +34,10 @@ def sound_of(pitches: list[int], seconds: float) -> tuple[np.ndarray, np.ndarray
     clock = np.arange(int(PERIOD_S * SAMPLE_RATE)) / SAMPLE_RATE
     shape = np.minimum(clock / 0.015, 1.0) * np.minimum((PERIOD_S - clock) / 0.02, 1.0)
     for pitch, begin_s in zip(pitches, begins_s, strict=False):
-        phase = 2 * np.pi * 440.0 * 2 ** ((pitch - 69) / 12) * clock
         first = int(begin_s * SAMPLE_RATE)
-        sound[first : first + len(clock)] += 0.1 * shape * sum(0.7**n * np.sin((n + 1) * phase) for n in range(10))
+        for step in (0, *below):
+            phase = 2 * np.pi * 440.0 * 2 ** ((pitch - step - 69) / 12) * clock
+            sound[first : first + len(clock)] += 0.1 * shape * sum(0.7**n * np.sin((n + 1) * phase) for n in range(10))
     return sound.astype(np.float32), begins_s
 
 
@@ -44,12 +45,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="of sound")
     parser.add_argument("--places", type=int, default=600, help="onsets on the page")
+    parser.add_argument("--chords", action="store_true", help="chords of four, by the chord ear")
     given = parser.parse_args()
+    below = (4, 9, 12) if given.chords else ()
     pitches = tune(given.places)
-    page = Score.from_notes([(float(beat), 1.0, pitch) for beat, pitch in enumerate(pitches)], beat_period_s=PERIOD_S)
-    sound, begins_s = sound_of(pitches, given.seconds)
+    notes = [(float(beat), 1.0, pitch - step) for beat, pitch in enumerate(pitches) for step in (0, *below)]
+    page = Score.from_notes(notes, beat_period_s=PERIOD_S)
+    sound, begins_s = sound_of(pitches, given.seconds, below)
     began = time.process_time()
-    ear = Ear(page)
+    ear = make_ear(page, "chords" if given.chords else "melody")
     set_up_ms = 1000 * (time.process_time() - began)
     took_us, known_ms = [], []
     began = time.process_time()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.options import FILE, FOLDER
+from collaparte.cli.options import FILE, FOLDER, hearing_option, soundfont_option
 from collaparte.cli.say import json_option, print_json, print_table, progress
 
 HEADINGS = (
@@ -19,9 +19,33 @@ HEADINGS = (
 
 @click.command(
     cls=Command,
-    examples=("collaparte evaluate listen", "collaparte evaluate listen --peer arzt --peers-python PYTHON"),
+    examples=(
+        "collaparte evaluate listen",
+        "collaparte evaluate listen --peer arzt --peers-python PYTHON",
+        "collaparte evaluate listen --set piano --place small",
+    ),
 )
 @click.option("--corpora", type=FOLDER, metavar="DIR", help="The folder of the corpora (or set COLLAPARTE_CORPORA).")
+@click.option(
+    "--set",
+    "kind",
+    type=click.Choice(("violin", "piano", "guitar")),
+    default="violin",
+    show_default=True,
+    help="Real violins, or pianists (guitarists) of vienna4x22, rendered.",
+)
+@click.option(
+    "--players", type=click.IntRange(1, 22), default=3, show_default=True, help="Of each piece, with --set piano."
+)
+@click.option(
+    "--place",
+    type=click.Choice(("dry", "small", "hall")),
+    default="dry",
+    show_default=True,
+    help="Where the piano or guitar is.",
+)
+@soundfont_option
+@hearing_option
 @click.option("--recording", "only", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
 @click.option("--follower", metavar="NAME", help="What follows the notes that were heard.")
 @click.option("--peer", "peers", multiple=True, metavar="NAME", help="Also arzt, dixon, outerhmm or skf (slow).")
@@ -30,11 +54,16 @@ HEADINGS = (
 )
 @click.option("--room", is_flag=True, help="Instead: soloists with the orchestra in their microphone, in closed loop.")
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the rooms and the choice, with --room."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the rooms and the choice of players."
 )
 @json_option
 def listen(
     corpora: Path | None,
+    kind: str,
+    players: int,
+    place: str,
+    soundfont: Path | None,
+    hearing: str,
     only: tuple[str, ...],
     follower: str | None,
     peers: tuple[str, ...],
@@ -45,7 +74,8 @@ def listen(
 ) -> None:
     """Hear the violin recordings block by block and measure when each onset was placed, and when reported.
 
-    There are four, of the corpus bach-violin. Milliseconds (median of the sizes, then signed); shares of all onsets.
+    There are four, of the corpus bach-violin; with --set piano, performances of vienna4x22 played by a soundfont.
+    Milliseconds (median of the sizes, then signed); shares of all onsets.
     """
     import sys
 
@@ -58,10 +88,21 @@ def listen(
     for name in peers:
         if name not in PEERS:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(PEERS)}.", param_hint="--peer")
+    if kind == "guitar" and peers:
+        raise click.BadParameter("Peers read the piano's pages, not a guitar's.", param_hint="--peer")
+    recordings = None
+    if kind != "violin":
+        from collaparte.evaluate.listen_piano import rendered_recordings
+
+        recordings = rendered_recordings(
+            corpora, instrument=kind, players=players, seed=seed, place=place, font=soundfont
+        )
     with progress() as bar:
         task = bar.add_task("listening", total=None)
         rows = evaluate_listen(
             corpora,
+            recordings=recordings,
+            hearing=hearing,
             peers=peers,
             peers_python=peers_python or sys.executable,
             follower=follower,

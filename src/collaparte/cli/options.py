@@ -185,6 +185,14 @@ def room_options(function: Function) -> Function:
     return function
 
 
+hearing_option = click.option(
+    "--hearing",
+    type=click.Choice(("auto", "melody", "chords")),
+    default="auto",
+    show_default=True,
+    help="Listen for a line or for chords; auto: chords for a piano, a guitar or a harp.",
+)
+
 soundfont_option = click.option(
     "--soundfont", type=FILE, metavar="FILE", help="An .sf2 or .sf3 to play with (see collaparte doctor)."
 )

@@ -18,6 +18,7 @@ from collaparte.cli.door import Command
 from collaparte.cli.options import (
     FILE,
     FOLDER,
+    hearing_option,
     piece_options,
     practice_options,
     practised,
@@ -203,6 +204,7 @@ def _explain_keys() -> None:
     metavar="NAME",
     help="Listen to this sound input instead of MIDI (default: the usual one).",
 )
+@hearing_option
 @click.option("--headphones", is_flag=True, help="The orchestra is not in the microphone: nothing is taken out of it.")
 @click.option("--midi-out", metavar="PORT", help="Send the orchestra to a MIDI port instead of the synthesiser.")
 @click.option("--synth", is_flag=True, help="Play the orchestra with the built-in synthesiser (the default).")
@@ -243,6 +245,7 @@ def play(
     marks: Path | None,
     midi_in: str | None,
     mic: str | None,
+    hearing: str,
     headphones: bool,
     midi_out: str | None,
     synth: bool,
@@ -339,6 +342,7 @@ def play(
                     latency_s=latency_s,
                     notice=stand.say,
                     from_beat=settings.from_beat,
+                    hearing=hearing,
                     **tuned(practice),
                     **(without_orchestra(sound, clock, calibration) if in_the_room else {}),
                 )

@@ -15,6 +15,7 @@ from collaparte.cli.door import Command
 from collaparte.cli.options import (
     FILE,
     FOLDER,
+    hearing_option,
     piece_options,
     practice_options,
     practised,
@@ -54,7 +55,7 @@ class Soloist:
     source: Source | None = None  # the soloist as sound
 
 
-def recorded(path: Path, latency_s: float, score: Score, tuning: Mapping[str, Any]) -> Soloist:
+def recorded(path: Path, latency_s: float, score: Score, hears: Mapping[str, Any]) -> Soloist:
     """The soloist of a MIDI file, or of a recording that is heard block by block."""
     from collaparte.events import SoloEvent
     from collaparte.listen.audio import is_recording, open_recording
@@ -62,7 +63,7 @@ def recorded(path: Path, latency_s: float, score: Score, tuning: Mapping[str, An
     from collaparte.listen.recording import recorded_soloist
 
     if is_recording(path):
-        soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn, **tuning)
+        soloist, first_s = recorded_soloist(path, score, latency_s=latency_s, notice=warn, **hears)
         return Soloist((), first_s, soloist, source=open_recording(path))
     heard = read_midi_solo(path, latency_s)
     return Soloist(heard, min(value.time_s for value in heard if isinstance(value, SoloEvent) and value.on))
@@ -84,7 +85,7 @@ def simulated(score: Score, seed: int, level: str, latency_s: float, coupling: f
     return Soloist(played.events, first_s, truth=Truth.of(played.onset_beats[reached], played.onset_s[reached]))
 
 
-def sounding(player: Soloist, score: Score, soundfont: Path | None, tuning: Mapping[str, Any]) -> Soloist:
+def sounding(player: Soloist, score: Score, soundfont: Path | None, hears: Mapping[str, Any]) -> Soloist:
     """The same soloist, but heard: notes are played by the soloist's instrument over a little noise."""
     import numpy as np
 
@@ -103,7 +104,7 @@ def sounding(player: Soloist, score: Score, soundfont: Path | None, tuning: Mapp
     sound = rendered * (SOLO_LEVEL / max(loudness(rendered[:, None], RATE), 1e-9))
     sound = (sound + NOISE * np.random.default_rng(47).standard_normal(len(sound))).astype(np.float32)
     first_s = min(note.time_s for note in player.heard if isinstance(note, SoloEvent) and note.on)
-    return Soloist((), first_s, RecordedSoloist(Made(sound), score, **tuning), player.truth, Made(sound))
+    return Soloist((), first_s, RecordedSoloist(Made(sound), score, **hears), player.truth, Made(sound))
 
 
 def rehearsed(engine: Engine, soloist: Soloist, name: str) -> Iterator[Value]:
@@ -235,6 +236,7 @@ def judged(take: Take, score: Score, truth: Truth | None) -> Report:
     show_default=True,
     help="By the orchestra's sound (echo cancellation), by its pitches alone (an external synthesiser), or not at all.",
 )
+@hearing_option
 @click.option("--uncalibrated", is_flag=True, help="With --bleed-db: the room was not measured with clicks before.")
 @practice_options
 @room_options
@@ -263,6 +265,7 @@ def simulate(
     bleed_db: float | None,
     room: str,
     told_apart: str,
+    hearing: str,
     uncalibrated: bool,
     follower: str | None,
     predictor: str | None,
@@ -294,11 +297,11 @@ def simulate(
     player = (
         simulated(page, seed, level, latency_s, coupling, slower)
         if is_simulated
-        else recorded(Path(soloist), latency_s, page, tuned(practice))
+        else recorded(Path(soloist), latency_s, page, {"hearing": hearing, **tuned(practice)})
     )
     heard_as_sound = as_sound or bleed_db is not None
     if heard_as_sound:
-        player = sounding(player, page, soundfont, tuned(practice))
+        player = sounding(player, page, soundfont, {"hearing": hearing, **tuned(practice)})
     more: dict[str, Any] = {"level": level, "coupling": coupling, "slower": slower} if is_simulated else {}
     if heard_as_sound:
         more |= {"as_sound": True}
@@ -335,6 +338,7 @@ def simulate(
             lambda: engine_of(header, page, recall=recall_of(header, page)),
             find_soundfont(soundfont),
             latency_s=latency_s,
+            hearing=hearing,
         )
     take = play_through(engine, player, header, out, values)
     took_s = max(time.perf_counter() - began_s, 1e-6)

@@ -104,12 +104,13 @@ def played_in_a_room(
     *,
     latency_s: float = 0.0,
     dry: list[OrchestraEvent] | None = None,
+    hearing: str = "auto",
 ) -> Iterator[Value]:
     """Every value of the take. ``engine`` makes one; ``dry`` is the orchestra of a take without the room, if known."""
     solo = np.concatenate([block for _, block in source.blocks()])
     given.solo, given.bleed, given.cleaned = [solo], [], []
     if dry is None:
-        first = rehearse(engine(), VirtualClock(), RecordedSoloist(source, score, latency_s=latency_s))
+        first = rehearse(engine(), VirtualClock(), RecordedSoloist(source, score, latency_s=latency_s, hearing=hearing))
         dry = [value for value in first if isinstance(value, OrchestraEvent)]
     given.gain = gain_of(given, solo, dry, score, font)
     with StreamedSound(score.parts, font, RATE) as orchestra:
@@ -118,6 +119,7 @@ def played_in_a_room(
         if canceller is not None and given.learn is not None:
             canceller.learn(given.learn(room))
         soloist = RecordedSoloist(
-            source, score, latency_s=latency_s, room=room, canceller=canceller, pitches=given.way == "pitches"
-        )
+            source, score, latency_s=latency_s, room=room, canceller=canceller, pitches=given.way == "pitches",
+            hearing=hearing,
+        )  # fmt: skip
         yield from rehearse(engine(), VirtualClock(), soloist)

@@ -12,7 +12,7 @@ import csv
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +100,13 @@ def violin_recordings(corpora: Path | None = None) -> Iterator[Recorded]:
         yield Recorded(name, sound, page, score, truth, row["repeat1"] == "0" and row["repeat2"] == "0")
 
 
-def hear_recording(case: Recorded, follower: str | None = None, predictor: str = "steady") -> Heard:
+def hear_recording(
+    case: Recorded, follower: str | None = None, predictor: str = "steady", *, hearing: str = "auto"
+) -> Heard:
     """Our own ears, with the follower and the predictor of the engine."""
     recording = open_recording(case.sound)
     engine = Engine(case.score, make_follower(follower, case.score), make_predictor(predictor, case.score), Settings())
-    soloist = RecordedSoloist(recording, case.score)
+    soloist = RecordedSoloist(recording, case.score, hearing=hearing)
     began = time.process_time()
     positions = [value for value in rehearse(engine, VirtualClock(), soloist) if isinstance(value, Position)]
     cpu_s = time.process_time() - began
@@ -159,17 +161,22 @@ def evaluate_listen(
     peers_python: Path | str = sys.executable,
     follower: str | None = None,
     only: Sequence[str] = (),
+    recordings: Iterable[Recorded] | None = None,
+    hearing: str = "auto",
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[Row]:
-    """A row for each recording and listener, then one for each listener over all recordings."""
-    cases = [case for case in violin_recordings(corpora) if not only or case.name in only]
+    """A row for each recording and listener, then one for each listener over all recordings.
+
+    Without ``recordings`` those of ``violin_recordings``; ``only`` those of these names.
+    """
+    cases = (case for case in recordings or violin_recordings(corpora) if not only or case.name in only)
     heard: dict[str, list[Heard]] = {}
     rows = []
     for case in cases:
         for listener in ("collaparte", *peers):
             tell(f"{listener}: {case.name}")
             ours = listener == "collaparte"
-            one = hear_recording(case, follower) if ours else hear_peer(case, listener, peers_python)
+            one = hear_recording(case, follower, hearing=hearing) if ours else hear_peer(case, listener, peers_python)
             heard.setdefault(listener, []).append(one)
             rows.append(row_of(case.name, listener, [one]))
     return rows + [row_of("all", listener, several) for listener, several in heard.items()]

@@ -285,7 +285,7 @@ def _played(playing: Playing, program: int, font: Path | None, cents: float, tra
         timed: list[tuple[float, int, tuple[int, ...]]] = []
         for channel in channels:
             timed.append((0.0, 0, (CONTROL | channel, REVERB, 0)))
-            timed.append((0.0, 0, _bend(channel, cents)))
+            timed.append((0.0, 0, bend(channel, cents)))
         on_channel: dict[int, tuple[int, float]] = {}
         count = 0
         bends = {pitch: playing.bends[playing.bends[:, 1] == pitch] for pitch in set(playing.bends[:, 1].tolist())}
@@ -303,7 +303,7 @@ def _played(playing: Playing, program: int, font: Path | None, cents: float, tra
                 first = np.searchsorted(rows[:, 0], event.time_s - 1e-4)
                 last = np.searchsorted(rows[:, 0], _end_of(playing.notes, event))
                 for time_s, _, bent in rows[first:last].tolist():
-                    timed.append((time_s - lead_s[pitch], 1, _bend(channel, cents + bent)))
+                    timed.append((time_s - lead_s[pitch], 1, bend(channel, cents + bent)))
             elif event.pitch in on_channel:
                 channel, at_s = on_channel.pop(event.pitch)
                 timed.append((max(event.time_s - lead_s[pitch], at_s + 0.01), 0, (NOTE_OFF | channel, pitch, 0)))
@@ -326,7 +326,7 @@ def _end_of(notes: Sequence[SoloEvent], begun: SoloEvent) -> float:
                 and note.time_s > begun.time_s), default=np.inf)  # fmt: skip
 
 
-def _bend(channel: int, cents: float) -> tuple[int, ...]:
+def bend(channel: int, cents: float) -> tuple[int, ...]:
     value = int(np.clip(round(8192 + cents / CENTS_OF_BEND * 8192), 0, 16383))
     return (BEND | channel, value & 0x7F, value >> 7)
 
@@ -349,4 +349,4 @@ def in_room(dry: Array, room: str, seed: int) -> Array:
     return np.asarray(wet, np.float32)
 
 
-__all__ = ["INSTRUMENTS", "Playing", "Rendered", "etudes", "melodies", "render_playing"]
+__all__ = ["INSTRUMENTS", "Playing", "Rendered", "bend", "etudes", "melodies", "render_playing"]

@@ -25,7 +25,7 @@ from collaparte.listen.apart import Apart
 from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
 from collaparte.listen.echo import EchoCanceller
-from collaparte.listen.hearing import Ear
+from collaparte.listen.hearing import make_ear
 from collaparte.listen.sounding import sounding
 from collaparte.listen.tuner import Tuner
 from collaparte.ports import quiet
@@ -46,7 +46,7 @@ class LiveEar:
 
     With a ``reference`` the orchestra is taken out of them: it is asked for as many samples as were heard, and when
     the first of them was. ``canceller`` may know the room already. With ``pitches`` alone the orchestra's notes are
-    told to ``sounds``. ``a4_hz`` is the soloist's A where it is known.
+    told to ``sounds``. ``a4_hz`` is the soloist's A where it is known; ``hearing`` is one of ``hearing.HEARINGS``.
     """
 
     def __init__(
@@ -59,9 +59,10 @@ class LiveEar:
         canceller: EchoCanceller | None = None,
         pitches: bool = False,
         a4_hz: float | None = None,
+        hearing: str = "auto",
     ) -> None:
         self.health = Health()
-        self.ear = Ear(score, a4_hz=a4_hz)
+        self.ear = make_ear(score, hearing, a4_hz=a4_hz)
         self._reference = reference
         self._apart = Apart(
             self.ear, (canceller or EchoCanceller()) if reference is not None else None, pitches=pitches
@@ -103,8 +104,8 @@ class Microphone:
     ``put`` and ``now`` are a ``WallClock``'s. ``device`` is a name or its unique beginning, None for the default one;
     ``backend`` one of miniaudio's names. ``notice`` is told, in plain words, when the device is lost and when it is
     back, and once what is wrong with the sound (silence, clipping, hum, noise, an offset, a dead channel).
-    The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller``,
-    ``pitches`` and ``a4_hz`` are a ``LiveEar``'s; with ``tunes`` the orchestra is told the soloist's A as it is heard.
+    The soloist begins at ``from_beat``, by default at the beginning. ``reference``, ``canceller``, ``pitches``,
+    ``a4_hz`` and ``hearing`` are a ``LiveEar``'s; with ``tunes`` the orchestra is told the soloist's A as it is heard.
     """
 
     def __init__(
@@ -123,10 +124,12 @@ class Microphone:
         pitches: bool = False,
         a4_hz: float | None = None,
         tunes: bool = False,
+        hearing: str = "auto",
     ) -> None:
         self.live = LiveEar(
-            score, RATE, latency_s, reference=reference, canceller=canceller, pitches=pitches, a4_hz=a4_hz
-        )
+            score, RATE, latency_s, reference=reference, canceller=canceller, pitches=pitches, a4_hz=a4_hz,
+            hearing=hearing,
+        )  # fmt: skip
         self._tuner = Tuner(self.live.ear) if tunes else None
         if from_beat is not None:
             self.live.relocate(from_beat)

@@ -21,7 +21,7 @@ from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
 from collaparte.listen.audio import RATE, Health, open_recording
 from collaparte.listen.echo import EchoCanceller
-from collaparte.listen.hearing import Ear
+from collaparte.listen.hearing import make_ear
 from collaparte.listen.simulated.room import VirtualRoom
 from collaparte.listen.tuner import Tuner
 from collaparte.score import Score
@@ -55,7 +55,8 @@ class RecordedSoloist:
 
     ``latency_s`` is added to every ``heard_s``: what a live input would have taken. In a ``room`` the orchestra comes
     back into the microphone, and is told apart with ``canceller``, or by its ``pitches`` alone. ``a4_hz`` is the
-    soloist's A where it is known. With ``tunes`` the orchestra is tuned to it as it is heard.
+    soloist's A where it is known. With ``tunes`` the orchestra is tuned to it as it is heard. ``hearing`` is one of
+    ``hearing.HEARINGS``.
     """
 
     def __init__(
@@ -69,10 +70,11 @@ class RecordedSoloist:
         pitches: bool = False,
         a4_hz: float | None = None,
         tunes: bool = False,
+        hearing: str = "auto",
     ) -> None:
         self.health = Health()
         self._room = room
-        ear = Ear(score, a4_hz=a4_hz)
+        ear = make_ear(score, hearing, a4_hz=a4_hz)
         self._apart = Apart(ear, canceller, pitches=pitches)
         self._tuner = Tuner(ear) if tunes else None
         self._blocks: Iterator[Block] = recording.blocks(self.health)
@@ -130,6 +132,7 @@ def recorded_soloist(
     notice: Callable[[str], None] = lambda text: None,
     a4_hz: float | None = None,
     tunes: bool = False,
+    hearing: str = "auto",
 ) -> tuple[RecordedSoloist, float]:
     """The soloist of a recording, and when (s) its first note was found to begin.
 
@@ -137,7 +140,7 @@ def recorded_soloist(
     Raises SoloistError when it cannot be read, holds no sound, or nothing of the page is found in it.
     """
     recording = open_recording(path)
-    first = RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz)
+    first = RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz, hearing=hearing)
     begun = [event for event in first.events() if event.on]
     for complaint in first.health.complaints():
         notice(f"{path}: {complaint}")
@@ -152,4 +155,5 @@ def recorded_soloist(
             f"{path}: only {places} of the {len(score.solo_onsets)} onsets of {score.title!r} were heard. "
             "Is it a recording of this piece?"
         )
-    return RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz, tunes=tunes), begun[0].time_s
+    soloist = RecordedSoloist(recording, score, latency_s=latency_s, a4_hz=a4_hz, tunes=tunes, hearing=hearing)
+    return soloist, begun[0].time_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collaparte.events import Command
-from collaparte.listen.hearing import Ear
+from collaparte.listen.hearing import Hears
 
 LOWEST_HZ, HIGHEST_HZ = 415.0, 466.2  # what an orchestra can be tuned to
 DRIFT_HZ = 1.0  # from what the orchestra was last told, before it is told again
@@ -12,7 +12,7 @@ DRIFT_HZ = 1.0  # from what the orchestra was last told, before it is told again
 class Tuner:
     """Asked after each block; ``a4_hz`` is what the orchestra plays now."""
 
-    def __init__(self, ear: Ear, a4_hz: float = 440.0) -> None:
+    def __init__(self, ear: Hears, a4_hz: float = 440.0) -> None:
         self._ear, self.a4_hz = ear, a4_hz
 
     def command(self, heard_s: float) -> Command | None:
