@@ -128,3 +128,55 @@ def test_a_loudspeaker_that_was_moved_is_followed() -> None:
     left = cleaned(canceller, solo + echo, sent) - solo
     late = slice(9 * RATE, SECONDS * RATE)
     assert decibels((echo[late] @ echo[late]) / (left[late] @ left[late])) > 6.0
+
+
+def own(canceller: EchoCanceller, heard: np.ndarray, sent: np.ndarray) -> np.ndarray:
+    """How surely each block holds more than the orchestra's remains."""
+    found = []
+    for at in range(0, len(heard) // BLOCK * BLOCK, BLOCK):
+        canceller.clean(heard[at : at + BLOCK], sent[at : at + BLOCK])
+        found.append(canceller.own)
+    return np.concatenate(found)
+
+
+def test_what_is_left_of_the_orchestra_is_nobodys_and_a_soloist_is_noticed_at_once() -> None:
+    sent, solo = music(1, 45, 65, 0.3, 4)[: 8 * RATE], music(2, 60, 84, 0.23)[: 8 * RATE]
+    solo[: 4 * RATE] = 0.0
+    taps = room(1)
+    echo = through(sent, 0.9 * taps)  # not quite what was measured
+    echo *= np.float32(np.sqrt((solo @ solo) / (echo @ echo)))
+    canceller = EchoCanceller()
+    canceller.learn(np.float32(np.sqrt(1.0 / 0.81)) * taps * np.float32(np.abs(echo).max() / np.abs(through(sent, taps)).max()))
+    noise = (2e-4 * np.random.default_rng(4).standard_normal(len(echo))).astype(np.float32)
+    found = own(canceller, solo + echo + noise, sent)
+    assert found[10:395].max() < 0.5
+    begins = 400 + int(np.argmax(found[400:] > 0.9))
+    assert begins <= 405  # 50 ms
+    assert (found[450:] > 0.9).mean() > 0.9
+
+
+@pytest.mark.parametrize("move", ["moved", "drifts"])
+def test_a_room_that_is_another_one_does_not_become_a_soloist(move: str) -> None:
+    sent = music(1, 45, 65, 0.3, 4)
+    before = through(sent, room(1))
+    if move == "moved":
+        share = np.clip((np.arange(len(sent)) / RATE - 4.0) / 0.5, 0.0, 1.0)
+        echo = (1.0 - share) * before + share * through(sent, room(2))
+    else:  # 50 ppm
+        times = np.arange(len(sent), dtype=np.float64)
+        echo = np.interp(times * (1.0 - 50e-6), times, before)
+    echo = (echo + 2e-4 * np.random.default_rng(4).standard_normal(len(echo))).astype(np.float32)
+    canceller = EchoCanceller()
+    canceller.learn(room(1))
+    assert (own(canceller, echo, sent)[10:] > 0.5).mean() < 0.01
+
+
+def test_a_moved_loudspeaker_is_learnt_anew_within_seconds_while_nobody_plays() -> None:
+    sent = music(1, 45, 65, 0.3, 4)
+    moved = 3 * RATE
+    echo = np.concatenate([through(sent, room(1))[:moved], through(sent, room(2))[moved:]])
+    canceller = EchoCanceller()
+    canceller.learn(room(1))
+    out = cleaned(canceller, echo, sent)
+    late = slice(moved + 5 * RATE, SECONDS * RATE)
+    assert decibels((echo[late] @ echo[late]) / (out[late] @ out[late])) > 15.0

@@ -105,14 +105,18 @@ def played_in_a_room(
     latency_s: float = 0.0,
     dry: list[OrchestraEvent] | None = None,
     hearing: str = "auto",
+    gain: float | None = None,
 ) -> Iterator[Value]:
-    """Every value of the take. ``engine`` makes one; ``dry`` is the orchestra of a take without the room, if known."""
+    """Every value of the take. ``engine`` makes one; ``dry`` is the orchestra of a take without the room, if known.
+
+    ``gain``, if known, is what ``gain_of`` finds; then nothing is played before.
+    """
     solo = np.concatenate([block for _, block in source.blocks()])
     given.solo, given.bleed, given.cleaned = [solo], [], []
-    if dry is None:
+    if dry is None and gain is None:
         first = rehearse(engine(), VirtualClock(), RecordedSoloist(source, score, latency_s=latency_s, hearing=hearing))
         dry = [value for value in first if isinstance(value, OrchestraEvent)]
-    given.gain = gain_of(given, solo, dry, score, font)
+    given.gain = gain if gain is not None else gain_of(given, solo, dry or [], score, font)
     with StreamedSound(score.parts, font, RATE) as orchestra:
         room = _Heard(given, orchestra)
         canceller = _Kept(given) if given.way == "echo" else None

@@ -1,7 +1,8 @@
 """The soloist told apart from the orchestra: canceller, knowledge of the orchestra, and ear, in a row.
 
 The same for a concert and a simulation. With headphones there is neither canceller nor knowledge, and every block goes
-to the ear as it came.
+to the ear as it came. What a canceller gives is not weakened any further: that lost the soloist's attacks. The ear is
+only told in which blocks there is nothing but the orchestra's remains (``remains``).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import OrchestraEvent, SoloEvent
-from collaparte.listen.bleed import Bleed
+from collaparte.listen.pitches import KnownPitches
 from collaparte.listen.echo import EchoCanceller
-from collaparte.listen.hearing.spectrum import KnownBleed
+from collaparte.listen.hearing.spectrum import HOP, KnownBleed
 
 Array = NDArray[np.float32]
 
@@ -29,25 +30,40 @@ class Hears(Protocol):
         """What began and ended, as known at ``heard_s``."""
 
 
+class _Own:
+    """Tells the ear how much of each frame is the soloist's own, as the canceller judged it."""
+
+    def __init__(self) -> None:
+        self._first, self._own = 0, np.zeros(0, np.float32)  # the frame that the first of them belongs to
+
+    def add(self, own: Array) -> None:
+        """``own`` (frames,) of the frames to come; those before have been asked for."""
+        self._first, self._own = self._first + len(self._own), own
+
+    def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
+        """See ``hearing.spectrum.KnownBleed``."""
+        return magnitude, float(self._own[end // HOP - 1 - self._first])
+
+
 class Apart:
     """``ear`` behind a canceller (a reference is known), or with the orchestra's pitches alone (``pitches``)."""
 
     def __init__(self, ear: Hears, canceller: EchoCanceller | None = None, *, pitches: bool = False) -> None:
         self.ear, self.canceller = ear, canceller
-        self._bleed = Bleed(echo=canceller is not None) if canceller is not None or pitches else None
-        ear.bleed = self._bleed
+        self._own = _Own() if canceller is not None else None
+        self._pitches = KnownPitches() if pitches and canceller is None else None
+        ear.bleed = self._own or self._pitches
 
     def sounds(self, event: OrchestraEvent) -> None:
         """The orchestra's ``event`` is committed."""
-        if self._bleed is not None:
-            self._bleed.sounds(event)
+        if self._pitches is not None:
+            self._pitches.sounds(event)
 
     def hear(self, block: Array, heard_s: float, reference: Array | None = None) -> list[SoloEvent]:
         """The soloist's events in ``block``; ``reference`` (as long) is what the orchestra sounded meanwhile."""
-        if self._bleed is not None:
-            self._bleed.origin_s = self.ear.origin_s
-        if self.canceller is not None:
+        if self._pitches is not None:
+            self._pitches.origin_s = self.ear.origin_s
+        if self.canceller is not None and self._own is not None:
             block = self.canceller.clean(block, np.zeros_like(block) if reference is None else reference)
-            if self._bleed is not None:
-                self._bleed.echoed(self.canceller.echo)
+            self._own.add(self.canceller.own)
         return self.ear.hear(block, heard_s)

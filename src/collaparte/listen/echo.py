@@ -9,7 +9,8 @@ adaptive filter, IEEE ASSP 38, 1990), whose step is a Kalman gain for each bin a
 Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free telephones, Signal Processing 86, 2006;
 partitions: Kuech, Mabande & Enzner, ICASSP 2014). The gain weighs how uncertain the room is against how loud everything
 else is, so the soloist may play while it adapts: there is no detector of double talk to fail (compare Valin, On
-adjusting the learning rate in frequency domain echo cancellation with double-talk, IEEE ASLP 15, 2007).
+adjusting the learning rate in frequency domain echo cancellation with double-talk, IEEE ASLP 15, 2007). What is left
+is judged in ``remains``, which also notices a room that has changed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.listen.audio import RATE
+from collaparte.listen.remains import BLOCK, Remains
 
-BLOCK = 160  # samples
 LENGTH_S = 0.3  # of the room that is modelled
 REMEMBERS = 0.9999  # of the room from block to block: it changes by a fifth in a minute
 FADES_S = 0.08  # how fast rooms die away, as expected before anything is known
 LOUDEST = 1.0  # gain from loudspeaker to microphone, as expected before anything is known
-SURE = 0.01  # uncertainty of a measured response, share of its power
+SURE = 0.03  # uncertainty of a measured response, share of its power
 SMOOTH = 0.9  # of the power of everything else, from block to block
 TIDY = 4  # partitions freed from wrapped-around samples with each block
 QUIETEST = 1e-9  # power per bin that counts as silence
@@ -49,6 +50,8 @@ class EchoCanceller:
         self._waiting: Array = np.zeros(0, np.float32)
         self._coming: Array = np.zeros(self._delay, np.float32)
         self.echo: Array = np.zeros(0, np.float32)
+        self.own: Array = np.zeros(0, np.float32)
+        self._remains = Remains()
 
     def learn(self, response: Array, sure: float = SURE) -> None:
         """Begin with this room (n,): what comes back of a unit impulse, from ``delay_s`` after it was sent."""
@@ -56,6 +59,7 @@ class EchoCanceller:
         taps[: min(len(response), len(taps))] = response[: len(taps)]
         self._room = np.fft.rfft(taps.reshape(self._count, BLOCK), 2 * BLOCK, axis=1).astype(np.complex64)
         power = np.abs(self._room) ** 2
+        self._remains.learn(response[: len(taps)])
         self._doubt = (sure * np.maximum(power, power.mean(axis=1, keepdims=True)) + 1e-9).astype(np.float32)
 
     def response(self) -> Array:
@@ -66,22 +70,25 @@ class EchoCanceller:
     def clean(self, microphone: Array, reference: Array) -> Array:
         """The blocks that are whole now, without the echo; ``echo`` holds what was taken out of them.
 
+        ``own`` (blocks,) is how surely 0..1 there is more in each than what is left of the orchestra.
+
         ``reference`` must be as long as ``microphone``; where nothing was sent it is zeros.
         """
         self._waiting = np.concatenate([self._waiting, microphone])
         self._coming = np.concatenate([self._coming, reference])
         whole = min(len(self._waiting), len(self._coming)) // BLOCK * BLOCK
         cleaned, echoes = np.zeros(whole, np.float32), np.zeros(whole, np.float32)
+        own = np.ones(whole // BLOCK, np.float32)
         for first in range(0, whole, BLOCK):
             here = slice(first, first + BLOCK)
-            echoes[here] = self._block(self._waiting[here], self._coming[here])
+            echoes[here], own[first // BLOCK] = self._block(self._waiting[here], self._coming[here])
             cleaned[here] = self._waiting[here] - echoes[here]
         self._waiting, self._coming = self._waiting[whole:], self._coming[whole:]
-        self.echo = echoes
+        self.echo, self.own = echoes, own
         return cleaned
 
-    def _block(self, microphone: Array, reference: Array) -> Array:
-        """The echo in one block; then the room is adapted to what was wrong about it."""
+    def _block(self, microphone: Array, reference: Array) -> tuple[Array, float]:
+        """(echo, own) of one block; then the room is adapted to what was wrong about it."""
         self._sent[1:] = self._sent[:-1].copy()
         self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
         self._last = reference
@@ -91,6 +98,11 @@ class EchoCanceller:
         self._rest = SMOOTH * self._rest + (1.0 - SMOOTH) * (error.real**2 + error.imag**2)
         power = self._sent.real**2 + self._sent.imag**2
         seen = power * self._doubt
+        gains = (self._room.real**2 + self._room.imag**2).mean(axis=1)
+        own = self._remains.own(error, self._sent, gains, 0.5 * float(seen.sum()), BLOCK * float(echo @ echo))
+        if self._remains.astray:  # somebody moved, or a clock: doubt, and learn quickly again
+            self._doubt = np.maximum(self._doubt, np.float32(self._remains.sameness**2) * gains[:, None])
+            seen = power * self._doubt
         # Overlap-save sees half of each window: hence the halves.
         total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
         self._room += self._doubt * np.conj(self._sent) * (error / total)
@@ -99,7 +111,7 @@ class EchoCanceller:
         self._room *= np.float32(REMEMBERS)
         self._doubt = (1.0 - forgotten) * self._doubt + forgotten * (self._room.real**2 + self._room.imag**2)
         self._tidy()
-        return echo
+        return echo, own
 
     def _tidy(self) -> None:
         """A partition's response is ``BLOCK`` long; the rest of its window is kept empty, some at a time."""

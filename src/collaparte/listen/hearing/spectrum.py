@@ -45,7 +45,7 @@ class Frame:
 
 
 class KnownBleed(Protocol):
-    """Knows what the orchestra leaves in a frame (see ``listen.bleed``)."""
+    """Knows what the orchestra leaves in a frame (see ``listen.apart``)."""
 
     def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
         """(magnitude, own): the soloist's share, and how surely 0..1 there is any."""
