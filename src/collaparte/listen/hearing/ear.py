@@ -47,6 +47,7 @@ class Ear:
         self._sounding: tuple[int, ...] = ()
         self._silent_s = 0.0
         self._usual_db: float | None = None
+        self._sounded_s = 0.0
         self._last_s = -np.inf
 
     @property
@@ -93,7 +94,10 @@ class Ear:
         self._silent_s = 0.0
         if self._usual_db is None:
             self._usual_db = frame.level_db
-        self._usual_db += HOP_S / FORGET_LEVEL_S * (frame.level_db - self._usual_db)
+        # At first a plain mean: one soft beginning must not make everything after it loud.
+        self._sounded_s += HOP_S
+        share = max(HOP_S / FORGET_LEVEL_S, HOP_S / self._sounded_s)
+        self._usual_db += share * (frame.level_db - self._usual_db)
 
     def _struck(self, reached: Reached, frame: Frame, heard_s: float) -> list[SoloEvent]:
         time_s = max(reached.time_s - DETECTOR_S + self.origin_s, self._last_s + 0.001)
