@@ -43,7 +43,8 @@ class Onsets:
 
     ``clock[i]`` is when the page's own tempo marks would have onset i begin, seconds; ``quarter_s[i]`` its seconds
     per quarter there. ``pitches[i]`` maps each required pitch to its bit; ``size[i]`` counts them. ``skip_sum[i]``
-    is the summed cost of leaving out all onsets before i.
+    is the summed cost of leaving out all onsets before i. ``ways[i]`` are the onsets to which another reading of the
+    repeats leads from i, and how many of the page's seconds later they would come.
     """
 
     def __init__(self, score: Score) -> None:
@@ -89,6 +90,13 @@ class Onsets:
                     self.free[place] = CADENZA
                     skips[place] = 0.1
         self.skip_sum: list[float] = np.concatenate([[0.0], np.cumsum(skips)]).tolist()
+        self.ways: dict[int, list[tuple[int, float]]] = {}
+        for jump in score.jumps:
+            place, target = self.at_or_after(jump.from_beat), self.at_or_after(jump.to_beat)
+            place -= self.beat[place] >= jump.from_beat - 1e-6
+            away = jump.from_beat - self.beat[place] + self.beat[target] - jump.to_beat
+            if place >= 0 and self.beat[target] >= jump.to_beat - 1e-6:
+                self.ways.setdefault(place, []).append((target, away * self.quarter_s[place]))
         self.places_of: list[list[int]] = [[] for _ in range(128)]
         for place, chord in enumerate(self.pitches):
             for key in chord:

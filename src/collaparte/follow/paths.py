@@ -26,6 +26,7 @@ DEPTH = 12.0  # nats behind the best at which a path is given up
 REACH = 12.0  # nats of left-out onsets a single step may cost
 CHOICES = 3  # places ahead that one step considers
 
+REPEAT = 5.0  # nats for a repeat taken or left out against the page
 AGAIN = 2.0  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.65  # nats for each note of a chord not struck when the music goes on (three at most)
 OVERDUE = 4.0  # a note that advances nothing though the next onset wants it and is due
@@ -255,7 +256,10 @@ class _Step:
             )
 
     def _go_on(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
-        """The music goes on to an onset that holds this pitch; ``cost`` is that of leaving the present one."""
+        """The music goes on to an onset that holds this pitch; ``cost`` is that of leaving the present one.
+
+        Where repeats allow another way than the one on the page, that one is gone too, at its price.
+        """
         onsets, pitch, time_s, place = self.onsets, self.pitch, self.time_s, path.place
         clock, skip_sum, places_of = onsets.clock, onsets.skip_sum, onsets.places_of[pitch]
         index = bisect_right(places_of, place)
@@ -292,6 +296,29 @@ class _Step:
                         line_s,
                     )
                 )
+
+        for target, nominal_s in onsets.ways.get(place, ()):
+            if pitch in onsets.pitches[target]:
+                total = cost + REPEAT + _lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
+                if self.wants(target, total):
+                    bit, line = onsets.pitches[target][pitch], -1 - target
+                    self.take(
+                        Path(
+                            total,
+                            target,
+                            time_s,
+                            path.rate,
+                            bit,
+                            0,
+                            path.steps + 1,
+                            True,
+                            line,
+                            time_s,
+                            0,
+                            0.0,
+                            path.doubt,
+                        )
+                    )
 
     def _substitute(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
         """A wrong pitch struck in the place of the awaited one, which may still come."""
