@@ -32,9 +32,11 @@ SPAN, BEHIND = 32, 10  # places kept, of them behind the present one
 AGES = 250  # views; the last age stands for everything older
 WAITED = 14  # views within which a chord is struck
 ALONE, TOGETHER = 0.35, 0.75  # how slowly the chance of a later note falls off, from view to view: one note, a chord
-OMITTED = (0.01, 0.06)  # share of notes that are left out, or not heard: one note, of a chord
+OMITTED = (0.02, 0.08)  # share of notes that are left out, or not heard: one note, of a chord
 HEARD = 0.5  # nats of one of its keys, without which no place is said to be reached
-LEAST, MOST = -5.0, 7.0  # nats that one key may say
+LEAST, MOST = -5.0, 6.0  # nats that one key may say
+ONCE, AFTER = 5, -2.0  # views in which a key can be struck but once; nats at most behind the likeliest of them
+SOONEST = 3  # views for which every place lasts
 SKIPS = (0.992, 0.007, 0.001)  # of leaving for the next place, the one after it, the third
 LEAP, LEAP_PLACES = 1e-7, 8.0  # probability per view of being elsewhere in the span after all; e-fold of its reach
 STILL = 0.02  # of the usual hazard, while there is silence
@@ -103,11 +105,13 @@ class ChordDecoder:
 
     def _listen(self, odds: Array) -> None:
         """How much each key's stroke, at whatever offset, is believed by a chord that began ``age`` views ago."""
+        before = self._recent[:ONCE].max(axis=0)
+        self._recent[1:] = self._recent[:-1].copy()
+        self._recent[0] = odds
+        odds = np.where(odds >= before, odds, np.minimum(odds, AFTER))
         self._came[:, 1:] = self._came[:, :-1].copy()
         self._came[:, 0] = 0.0
         self._came += self._due * np.exp(odds)
-        self._recent[1:] = self._recent[:-1].copy()
-        self._recent[0] = odds
 
     def _move(self, lively: float) -> None:
         alpha = self._alpha
@@ -191,6 +195,7 @@ class ChordDecoder:
         offset = first - self._first
         self._hazard = np.zeros((SPAN, AGES))
         self._hazard[offset:] = self.pace.hazard(first, SPAN - offset, AGES)
+        self._hazard[:, :SOONEST] = 0.0
         if self._first < 0:
             self._hazard[0] = BEGIN
         if again:

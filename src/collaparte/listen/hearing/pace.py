@@ -15,11 +15,11 @@ from collaparte.listen.hearing.spectrum import HOP_S
 Array = NDArray[np.float64]
 
 START = 0.35  # spread of the log of the beat period at the start
-DRIFT = 0.10  # ... growing with every square root of a beat
-NOISE_S, NOISE = 0.02, 0.10  # of one interval: in seconds, and as a share of it
+DRIFT = 0.06  # ... growing with every square root of a beat
+NOISE_S, NOISE = 0.02, 0.08  # of one interval: in seconds, and as a share of it
 SLOWEST, FASTEST = 3.0, 3.0  # bounds of the tempo against the page's
 SPREAD, SPREAD_S = 0.09, 0.02  # of the log of a length when the tempo is known; and of short lengths, in seconds
-HELD, HELD_SPREAD = 0.10, 0.6  # share of notes that are held, or hurried, beyond that; how far
+HELD, HELD_SPREAD = 0.05, 0.6  # share of notes that are held, or hurried, beyond that; how far
 SHORTEST_S = 0.02
 
 
