@@ -1,6 +1,8 @@
 """How late the studio lets the music be, what its first view costs, and whether its memory grows.
 
     python benchmarks/studio.py                 lateness: 20 s of real time for each number of pages; the first view
+    python benchmarks/studio.py --score         the first page of a long score (--score FILE: of this one), from opening
+                                                the stand on; one that was made for it where none is named
     python benchmarks/studio.py --soak 6        six minutes at ten times speed: an hour of rehearsals, with a page that
                                                 reconnects every five seconds; --trace says what Python's memory grew by
 
@@ -18,6 +20,7 @@ import contextlib
 import ctypes
 import gc
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -25,7 +28,9 @@ import tempfile
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +38,9 @@ from collaparte.studio.safety import Door
 from collaparte.studio.serve import bind, make_server
 from collaparte.studio.stage import Stage
 from collaparte.takes import Shelf
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from tiny_scores import over_and_over
 
 PAGE = """
 import sys, time
@@ -73,6 +81,7 @@ def lateness(stage: Stage) -> tuple[int, np.ndarray]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--score", nargs="?", const="", metavar="FILE", help="measure engraving instead")
     options.add_argument("--soak", type=float, metavar="MINUTES", help="measure memory instead")
     options.add_argument("--trace", action="store_true", help="with --soak: what the growth is made of")
     asked = options.parse_args()
@@ -84,7 +93,9 @@ def main() -> None:
         port = str(listening.getsockname()[1])
         stage.begin({"piece": "washerwoman", "speed": 20})
         stage.end()  # everything is imported and cached now
-        if asked.soak:
+        if asked.score is not None:
+            long_score(stage, port, Path(asked.score) if asked.score else None)
+        elif asked.soak:
             soak(stage, port, asked.soak, asked.trace)
         else:
             for pages in (0, 1, 4):
@@ -109,18 +120,25 @@ def measure(stage: Stage, port: str, pages: int, seconds: float) -> None:
     print(json.dumps({"pages": pages, "notes": count, **figures, "worst_ms": round(float(late.max()), 2)}), flush=True)
 
 
-def first_view(port: str) -> None:
-    """Seconds to the first piece on the first view, with files cached by the system, and what was loaded."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """The system's browser."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        chromium = None
-    if chromium is None:
-        print(json.dumps({"first_view": "not measured: it needs Chromium and playwright"}))
-        return
+        found = None
+    if found is None:
+        raise SystemExit("This needs Chromium (apt-get install chromium) and playwright (pip install playwright).")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def first_view(port: str) -> None:
+    """Seconds to the first piece on the first view, with files cached by the system, and what was loaded."""
+    with chromium() as browser:
         for _ in range(2):
             page = browser.new_context().new_page()
             weights: list[int] = []
@@ -129,8 +147,36 @@ def first_view(port: str) -> None:
             page.goto(f"http://127.0.0.1:{port}/")
             page.locator("a.card").first.wait_for()
             seconds = time.perf_counter() - begun
-        browser.close()
     print(json.dumps({"first_view_s": round(seconds, 2), "kilobytes": round(sum(weights) / 1000, 1)}), flush=True)
+
+
+def long_score(stage: Stage, port: str, path: Path | None) -> None:
+    """Seconds from opening the stand to the first page of a score that was never engraved, and to the last.
+
+    Beside them the processor's time of the engraving process, all pages and the map: what a machine with nothing else
+    to do needs at least. Every view is engraved anew.
+    """
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        path = path or over_and_over(Path(folder) / "long.musicxml", 6)
+        entry = stage.library.add(path.name, path.read_bytes())
+        entry = entry if entry.solo else stage.library.choose(entry.id, entry.suggested)
+        stage.begin({"piece": entry.id, "speed": 1})
+        for view in ("solo", "cue", "full"):
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            page.add_init_script(f"localStorage.setItem('view', '{view}')")
+            before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            begun = time.perf_counter()
+            page.goto(f"http://127.0.0.1:{port}/#/stand")
+            page.locator("svg.page").first.wait_for(timeout=120_000)
+            first_s = time.perf_counter() - begun
+            page.locator(".cursor:not([hidden])").wait_for(timeout=120_000)
+            all_s = time.perf_counter() - begun
+            pages = page.locator("#pageno").inner_text().split()[-1]
+            cpu_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s
+            figures = {"first_page_s": round(first_s, 2), "all_pages_s": round(all_s, 2), "cpu_s": round(cpu_s, 2)}
+            print(json.dumps({"view": view, "pages": int(pages), **figures}), flush=True)
+            page.context.close()
+        stage.end()
 
 
 def soak(stage: Stage, port: str, minutes: float, trace: bool) -> None:

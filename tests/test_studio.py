@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from studio_server import Studio, open_studio
-from tiny_scores import note, write
+from tiny_scores import midi_pair, note, write
 
 from collaparte.cli import main
 from collaparte.errors import CollaparteError, ScoreError
@@ -66,25 +66,9 @@ def test_a_score_is_added_chosen_from_renamed_and_removed(studio: Studio) -> Non
 
 
 def test_a_pair_of_midi_files_becomes_one_piece(studio: Studio, tmp_path: Path) -> None:
-    from collaparte.events import OrchestraEvent
-    from collaparte.score import Part
-    from collaparte.sound.midi_file import write_midi
-
-    solo = [SoloEvent(beat / 2, beat / 2, True, 72 + beat % 5, 80) for beat in range(8)]
-    ends = [SoloEvent(beat / 2 + 0.4, beat / 2 + 0.4, False, 72 + beat % 5, 0) for beat in range(8)]
-    write_midi(
-        tmp_path / "solo.mid", [Part("Violin", 1, 40, solo=True)], [], sorted([*solo, *ends], key=lambda e: e.time_s)
-    )
-    others = [OrchestraEvent(at, 0.0, "Piano", on, 48, 60, note=number)
-              for number in range(4) for at, on in ((number * 1.0, True), (number + 0.9, False))]  # fmt: skip
-    write_midi(tmp_path / "piano.mid", [Part("Piano", 1, 0)], others)
-    piece = studio.json("/api/library?name=solo.mid", "POST", (tmp_path / "solo.mid").read_bytes(), status=201)
-    pair = studio.json(
-        f"/api/library/{piece['id']}/accompaniment?name=piano.mid",
-        "POST",
-        (tmp_path / "piano.mid").read_bytes(),
-        status=201,
-    )
+    solo, piano = midi_pair(tmp_path)
+    piece = studio.json("/api/library?name=solo.mid", "POST", solo, status=201)
+    pair = studio.json(f"/api/library/{piece['id']}/accompaniment?name=piano.mid", "POST", piano, status=201)
     assert pair["pair"] is True
     assert [part["solo"] for part in pair["description"]["parts"]] == [True, False]
     assert "MIDI" in _engraved(studio, piece["id"])["trouble"]

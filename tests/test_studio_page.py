@@ -1,100 +1,20 @@
-"""The page in a real browser: Debian's Chromium, headless, driven by Playwright.
-
-Set COLLAPARTE_SCREENSHOTS to a folder to keep pictures of every view, light and dark, on a desk and on a tablet.
-"""
+# ruff: noqa: F811 - fixtures of another file are arguments here
+"""The page in a real browser: library, stand, takes, and what it costs."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from studio_browser import beat_of, begin, browser, corpora_song, driver, page, shoot, studio  # noqa: F401 - fixtures
 from studio_server import Studio, open_studio
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="the browser's driver is missing: pip install playwright"
-)
-pytest.importorskip("verovio", reason="the engraver is missing: pip install 'collaparte[studio]'")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium here: apt-get install chromium", allow_module_level=True)
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run"]  # fmt: skip
-PATIENCE_MS = 60_000
-DESK, TABLET = {"width": 1440, "height": 900}, {"width": 820, "height": 1180}
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with open_studio(tmp_path_factory.mktemp("studio")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(browser: Any, studio: Studio) -> Iterator[Any]:
-    """A page that must make no request to anywhere else, and log no error."""
-    context = browser.new_context(viewport=DESK, color_scheme="light")
-    context.set_default_timeout(PATIENCE_MS)
-    found = context.new_page()
-    wrong: list[str] = []
-    found.on("pageerror", lambda error: wrong.append(str(error)))
-
-    def hear(message: Any) -> None:
-        if message.type == "error" and "status of 422" not in message.text:  # an answer in words is no fault
-            wrong.append(message.text)
-
-    found.on("console", hear)
-    found.on("request", lambda request: None if studio.host in request.url else wrong.append(request.url))
-    yield found
-    context.close()
-    assert not wrong
-
-
-@pytest.fixture
-def shoot() -> Callable[[Any, str], None]:
-    folder = os.environ.get("COLLAPARTE_SCREENSHOTS")
-
-    def take(page: Any, name: str) -> None:
-        if folder is None:
-            return
-        before = page.viewport_size
-        for theme in ("light", "dark"):
-            for size_name, size in (("desk", DESK), ("tablet", TABLET)):
-                page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-                page.set_viewport_size(size)
-                page.wait_for_timeout(250)
-                if "#/stand" in page.url:
-                    page.locator("svg.page").wait_for()
-                    page.wait_for_timeout(1500)
-                page.screenshot(path=Path(folder) / f"{name}-{theme}-{size_name}.png")
-        page.set_viewport_size(before)
-        page.evaluate("document.documentElement.dataset.theme = 'light'")
-
-    return take
-
-
-def begin(studio: Studio, piece: str, **more: Any) -> None:
-    """A simulated soloist on the stand, from outside, so that the test chooses seed and speed."""
-    studio.json("/api/rehearsal", "POST", {"piece": piece, "level": "middle", "seed": 3, **more})
-
-
-def beat_of(page: Any) -> float:
-    return float(page.locator("#bar").get_attribute("data-beat") or "nan")
+from test_score_formats import KERN, MEI
+from tiny_scores import midi_pair
 
 
 def test_a_song_is_imported_and_rehearsed_and_the_cursor_is_where_the_soloist_is(
@@ -147,15 +67,64 @@ def test_a_song_is_imported_and_rehearsed_and_the_cursor_is_where_the_soloist_is
     page.locator("svg.chart").first.wait_for()
 
 
-@pytest.fixture(scope="module")
-def corpora_song(request: pytest.FixtureRequest) -> Path:
-    """A song for voice and piano where the corpora are here, else a shipped piece under another name."""
-    from conftest import corpora_folder
+@pytest.mark.parametrize(("name", "text"), [("air.mei", MEI), ("air.krn", KERN)])
+def test_other_formats_are_imported_looked_over_engraved_and_rehearsed(
+    page: Any, studio: Studio, name: str, text: str
+) -> None:
+    page.goto(f"http://{studio.host}/")
+    page.set_input_files("#file", {"name": name, "mimeType": "", "buffer": text.encode()})
+    page.wait_for_url(re.compile("#/piece/"))
+    page.get_by_text("bars 0 to 2 repeated").wait_for()
+    assert sorted(page.locator(".parts label span").all_inner_texts()) == ["Cello", "Flute"]
+    assert page.get_by_label("Flute").is_checked()  # the likeliest
+    page.get_by_label("Cello").check()
+    page.get_by_text("8 bars").wait_for()
+    page.get_by_label("Flute").uncheck()
+    page.locator(".parts label:has(:checked)").nth(1).wait_for(state="detached")
+    page.get_by_role("button", name="Rehearse").click()
+    page.wait_for_url(re.compile("#/stand"))
+    page.locator(".cursor:not([hidden])").wait_for()
+    page.locator("g.note.heard").nth(2).wait_for(state="attached")
+    done = studio.wait_for("over")
+    take = studio.stage.shelf.read(done["take"])
+    assert {event.pitch for event in take.solo} == {43, 50}  # the cello's
+    assert {event.pitch for event in take.orchestra} == {74, 79, 81, 83, 78}
+    piece = page.evaluate("fetch('/api/rehearsal').then((answer) => answer.json()).then((stand) => stand.piece)")
+    studio.json(f"/api/library/{piece}", "DELETE")
 
-    folder = corpora_folder()
-    if folder is None:
-        pytest.skip("the corpora are not here: set COLLAPARTE_CORPORA to their folder")
-    return next(iter(sorted((folder / "lieder").glob("Beethoven*.mxl"))))
+
+DROP = """([name, other]) => {
+    const data = new DataTransfer();
+    for (const [called, bytes] of [name, other]) data.items.add(new File([new Uint8Array(bytes)], called));
+    document.querySelector("main").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+}"""
+
+
+def test_a_pair_of_midi_files_is_dropped_found_by_its_part_and_rehearsed(
+    page: Any, studio: Studio, tmp_path: Path
+) -> None:
+    solo, piano = midi_pair(tmp_path)
+    page.goto(f"http://{studio.host}/")
+    page.locator("a.card").first.wait_for()
+    page.evaluate(DROP, [["evening, piano.mid", list(piano)], ["evening.mid", list(solo)]])
+    page.wait_for_url(re.compile("#/piece/"))
+    page.locator(".parts label span").nth(1).wait_for()
+    assert page.locator(".parts label span").all_inner_texts() == ["Violin", "Piano"]
+    assert page.get_by_label("Violin").is_checked()
+    piece = page.url.rsplit("/", 1)[1]
+    page.goto(f"http://{studio.host}/#/")
+    page.get_by_label("Search the library").fill("evening vio")
+    page.locator("a.card").nth(1).wait_for(state="detached")
+    page.get_by_label("Search the library").fill("nothing like it")
+    page.get_by_text("Nothing here by that name.").wait_for()
+    begin(studio, piece, speed=4)
+    page.goto(f"http://{studio.host}/#/stand")
+    page.get_by_text("A MIDI file has no engraving").wait_for()
+    assert studio.wait_for("over")["take"]
+    page.goto(f"http://{studio.host}/#/")
+    page.get_by_label("Search the library").fill("evening vio")
+    page.locator("a.card", has_text="1 take · last on").wait_for()
+    studio.json(f"/api/library/{piece}", "DELETE")
 
 
 WATCH_PAGES = """() => {
@@ -257,28 +226,6 @@ def test_takes_are_looked_at_compared_looped_exported_and_deleted(
     page.locator("#delete").click()
     page.wait_for_url(re.compile("#/takes$"))
     assert names[0] not in [take["name"] for take in studio.json("/api/takes")]
-
-
-def test_everything_can_be_reached_by_keyboard_and_has_a_name(page: Any, studio: Studio) -> None:
-    for view in ("#/", "#/piece/greensleeves", "#/stand", "#/takes", "#/settings"):
-        page.goto(f"http://{studio.host}/{view}")
-        page.locator("main :is(a, button, input)").first.wait_for()
-        page.wait_for_timeout(300)
-        unnamed = page.evaluate(
-            """() => [...document.querySelectorAll("button, a, input:not([type=file]), select")].filter((one) => {
-                const label = one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.[0]?.textContent;
-                return !label || one.tabIndex < 0;
-            }).map((one) => one.outerHTML)"""
-        )
-        assert unnamed == []
-
-
-def test_the_first_view_is_light(page: Any, studio: Studio) -> None:
-    weights: list[int] = []
-    page.on("response", lambda answer: weights.append(int(answer.headers.get("content-length", "0"))))
-    page.goto(f"http://{studio.host}/")
-    page.locator("a.card").first.wait_for()
-    assert 0 < sum(weights) < 2_000_000
 
 
 def test_no_thread_is_left_behind(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from studio_server import Studio, open_studio
+from test_calibrate_live import devices_apart
 
 from collaparte.calibrate import Calibrations, clicks
 from collaparte.errors import TakeError
@@ -19,6 +20,7 @@ from collaparte.studio.meter import FLOOR_DB, Meter
 from collaparte.studio.preferences import Players
 from collaparte.takes import Shelf
 
+__all__ = ["devices_apart"]  # a fixture
 RATE = 44100
 
 
@@ -183,3 +185,15 @@ def test_the_machines_own_devices_are_measured_by_name_or_refused_in_words(studi
     assert "microphone" in refused["error"].lower()  # there is none, or none of that name
     assert studio.json("/api/calibration/machine", "POST", {"input": 7}, 400)["error"]
     assert studio.json("/api/calibration/machine", "POST", {"output": "x" * 201}, 400)["error"]
+
+
+def test_the_round_trip_of_the_machines_own_devices_is_measured_and_kept(
+    studio: Studio, devices_apart: Callable[[float], None]
+) -> None:
+    devices_apart(0.0731)
+    found = studio.json("/api/calibration/machine", "POST", {"input": None, "output": None})
+    assert found["round_trip_ms"] == pytest.approx(73.1, abs=0.2)
+    assert found["heard"] == found["played"] == 8
+    kept = Calibrations(studio.stage.shelf.folder).recall(None, None)
+    assert kept is not None
+    assert kept.round_trip_s == pytest.approx(0.0731, abs=0.0002)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from jack_server import jack, until  # noqa: F401 - a fixture
+from studio_browser import Pulse, away_s, begin, browser, corpora_song, driver, page, shoot, studio, to_rehearse  # noqa: F401 - fixtures
 from studio_server import Studio
+from studio_soloists import sung_song
 from test_score_practice import two_staves
-from test_studio_page import beat_of, begin, browser, corpora_song, page, shoot, studio  # noqa: F401 - fixtures
 
 from collaparte.ports import close_client, open_port, ports
 from collaparte.score import read_score
@@ -171,36 +172,28 @@ def test_one_hand_is_mine_and_only_its_notes_are_coloured(page: Any, studio: Stu
 
 @pytest.mark.usefixtures("jack")
 def test_a_song_is_rehearsed_with_an_instrument_on_a_port_of_this_machine(
-    page: Any, studio: Studio, corpora_song: Path
+    page: Any, studio: Studio, corpora_song: Path, corpus: Callable[[str], Path]
 ) -> None:
-    score = read_score(corpora_song, None, "1")
+    played = sung_song(corpora_song, corpus).cut(8.0)
     instrument, _ = open_port("MidiOut", "virtual:voice")
     try:
-        page.goto(f"http://{studio.host}/")
-        page.set_input_files("#file", str(corpora_song))
-        page.wait_for_url(re.compile("#/piece/"))
         name = next(full for full in [*ports("MidiIn"), *ports("MidiOut")] if "voice" in full)
-        page.locator("select[name=input]").select_option(f"midi:{name}")
-        page.locator("select[name=output]").select_option("silent")
-        page.get_by_role("button", name="Rehearse").click()
-        page.wait_for_url(re.compile("#/stand"))
+        to_rehearse(page, studio, played, f"midi:{name}")
         page.locator("#light[data-kind='listening']").wait_for()
         page.locator(".cursor:not([hidden])").wait_for()
-        began_s = time.monotonic()
-        onsets = [onset for onset in score.solo_onsets.tolist() if score.seconds_at(onset) < 7.0]
-        far: list[float] = []
-        for onset in onsets:
-            at_s = began_s + score.seconds_at(onset) - score.seconds_at(onsets[0])
-            page.wait_for_timeout(max(at_s - time.monotonic(), 0.0) * 1000)
-            for row in score.solo[(score.solo["beat"] == onset)]:
-                instrument.send_message([0x90, int(row["pitch"]), 80])
-                instrument.send_message([0x80, int(row["pitch"]), 0])
-            shown = beat_of(page)
-            now_s = time.monotonic() - began_s + score.seconds_at(onsets[0])
-            far.append(abs(score.seconds_at(shown) - now_s))
-        assert len(far) > 10
-        assert max(far[3:]) < 0.5  # seconds from the truth, throughout
-        assert page.locator(".note.heard").count() >= len(onsets) - 2
+        begun_s = time.time()
+        struck: list[float] = []
+        with Pulse() as pulse:
+            for event in played.events:
+                page.wait_for_timeout(max(begun_s + event.time_s - time.time(), 0.0) * 1000)
+                instrument.send_message([0x90 if event.on else 0x80, event.pitch, event.velocity])
+                if event.on:
+                    struck.append(time.time())
+            page.wait_for_timeout(300)
+        far = away_s(page, played.struck(struck), 0.0, (pulse.rows,))
+        assert len(far) > 20
+        assert far.max() < 0.5  # seconds from the truth, throughout
+        assert page.locator(".note.heard").count() >= len(played.beats) - 2
         page.locator("#stop").click()
         page.get_by_role("link", name="Look at it").wait_for()
     finally:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from xml.etree import ElementTree
+
+from collaparte.events import OrchestraEvent, SoloEvent
+from collaparte.pieces import piece_path
+from collaparte.score import Part
+from collaparte.sound.midi_file import write_midi
 
 
 def note(step: str, octave: int, quarters: float, extra: str = "", tie: str = "") -> str:
@@ -54,3 +61,38 @@ def write(file: Path, *parts: tuple[str, list[str]], transpose: str = "", number
 
 def whole(step: str, extra: str = "") -> str:
     return note(step, 5, 4, extra)
+
+
+def over_and_over(file: Path, times: int, piece: str = "washerwoman") -> Path:
+    """A shipped piece ``times`` times in a row, as one long score without repeats."""
+    root = ElementTree.parse(piece_path(piece)).getroot()
+    for part in root.findall("part"):
+        once = part.findall("measure")
+        for bar in once:
+            for line in bar.findall("barline"):
+                bar.remove(line)
+        for again in range(1, times):
+            for bar in once:
+                copied = copy.deepcopy(bar)
+                copied.set("number", str(int(bar.get("number", "0")) + again * len(once)))
+                copied.attrib.pop("implicit", None)
+                for given in copied.findall("attributes"):
+                    copied.remove(given)
+                part.append(copied)
+    file.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+    return file
+
+
+def midi_pair(folder: Path) -> tuple[bytes, bytes]:
+    """Eight quarters of a violin, and four half notes of a piano, as two MIDI files."""
+    solo = [SoloEvent(beat / 2, beat / 2, True, 72 + beat % 5, 80) for beat in range(8)]
+    ends = [SoloEvent(beat / 2 + 0.4, beat / 2 + 0.4, False, 72 + beat % 5, 0) for beat in range(8)]
+    violin, piano = folder / "solo.mid", folder / "piano.mid"
+    write_midi(violin, [Part("Violin", 1, 40, solo=True)], [], sorted([*solo, *ends], key=lambda event: event.time_s))
+    others = [
+        OrchestraEvent(at, 0.0, "Piano", on, 48, 60, note=number)
+        for number in range(4)
+        for at, on in ((number * 1.0, True), (number + 0.9, False))
+    ]
+    write_midi(piano, [Part("Piano", 1, 0)], others)
+    return violin.read_bytes(), piano.read_bytes()

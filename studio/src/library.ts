@@ -4,17 +4,18 @@ import { get, upload, type Piece } from "./api";
 import { fill, h, minutes, say, when } from "./dom";
 
 const ACCEPT = ".musicxml,.xml,.mxl,.mid,.midi,.mei,.krn";
+const ORCHESTRA = /acc|orch|piano|klavier|begl|secondo|tutti|reduction/i; // in the name of a pair's second file
 
 export const showLibrary = () => (main: HTMLElement) => {
   let pieces: Piece[] = [];
   const list = h("ul", { class: "pieces", "aria-label": "Pieces" });
   const search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search the library" });
-  const picker = h("input", { type: "file", accept: ACCEPT, id: "file", class: "unseen" });
+  const picker = h("input", { type: "file", accept: ACCEPT, id: "file", class: "unseen", multiple: true });
   const drop = h(
     "label",
     { class: "drop", for: "file" },
     h("strong", {}, "Add a score"),
-    h("span", {}, "Drop a file here, or choose one: MusicXML, MXL, MIDI, MEI or kern"),
+    h("span", {}, "Drop a file here, or choose one: MusicXML, MXL, MIDI, MEI or kern. Solo part and orchestra may be two files, dropped together."),
   );
 
   const draw = (): void => {
@@ -30,12 +31,16 @@ export const showLibrary = () => (main: HTMLElement) => {
     pieces = await get<Piece[]>("/api/library");
     draw();
   };
-  const add = async (file: File | undefined): Promise<void> => {
-    if (!file) return;
+  const add = async (files: File[]): Promise<void> => {
+    if (files.length > 2) say("One piece at a time: a score, or a solo part and its orchestra.");
+    const second = files.length === 2 ? (files.find((file) => ORCHESTRA.test(file.name)) ?? files[1]) : undefined;
+    const file = files.find((one) => one !== second);
+    if (!file || files.length > 2) return;
     drop.classList.add("busy");
     say(`Reading ${file.name} …`);
     try {
-      const piece = await upload<Piece>("/api/library", file);
+      let piece = await upload<Piece>("/api/library", file);
+      if (second) piece = await upload<Piece>(`/api/library/${piece.id}/accompaniment`, second);
       say(`${piece.name} is in the library.`);
       location.hash = `#/piece/${piece.id}`;
     } catch (error) {
@@ -46,11 +51,11 @@ export const showLibrary = () => (main: HTMLElement) => {
   };
 
   search.addEventListener("input", draw);
-  picker.addEventListener("change", () => void add((picker as unknown as HTMLInputElement).files?.[0]));
+  picker.addEventListener("change", () => void add([...((picker as unknown as HTMLInputElement).files ?? [])]));
   const over = (event: DragEvent): void => {
     event.preventDefault();
     drop.classList.toggle("over", event.type === "dragover");
-    if (event.type === "drop") void add(event.dataTransfer?.files[0]);
+    if (event.type === "drop") void add([...(event.dataTransfer?.files ?? [])]);
   };
   for (const name of ["dragover", "dragleave", "drop"] as const) main.addEventListener(name, over);
   main.append(h("h1", {}, "Library"), h("div", { class: "row" }, search), picker, drop, list);

@@ -20,6 +20,7 @@ export class Pages {
   private places: Place[] = [];
   private shown = 0;
   private gone = false;
+  private opened = false; // the first page of a long score is shown before its pages are laid out
   private heard = new Set<number>();
   private soloAt = new Map<number, string[]>();
   private firstBeatOn: number[] = [];
@@ -81,6 +82,10 @@ export class Pages {
       try {
         found = await get<Engraving>(`${where}?layout=${this.layout}&view=${this.view}${this.asked()}`);
         this.total = found.total;
+        if (found.opening && !found.pages && !this.opened) {
+          this.opened = true;
+          this.element.prepend(drawn(await get<string>(`${where}/${this.layout}/${this.view}/0?${this.asked().slice(1)}`)));
+        }
         while (this.svgs.length < found.pages && !this.gone) {
           const text = await get<string>(`${where}/${this.layout}/${this.view}/${this.svgs.length + 1}?${this.asked().slice(1)}`);
           this.add(text);
@@ -101,10 +106,7 @@ export class Pages {
   }
 
   private add(text: string): void {
-    const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-    const svg = document.importNode(parsed, true) as unknown as SVGSVGElement;
-    svg.classList.add("page");
-    svg.setAttribute("aria-hidden", "true");
+    const svg = drawn(text);
     this.svgs.push(svg);
     for (const one of svg.querySelectorAll("g.note, g.measure")) this.pageOf.set(one.id, this.svgs.length);
     if (this.svgs.length === 1) this.show(1);
@@ -307,6 +309,14 @@ export class Pages {
     }
     return null;
   }
+}
+
+function drawn(text: string): SVGSVGElement {
+  const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  const svg = document.importNode(parsed, true) as unknown as SVGSVGElement;
+  svg.classList.add("page");
+  svg.setAttribute("aria-hidden", "true");
+  return svg;
 }
 
 const round = (beat: number): number => Math.round(beat * 1e6) / 1e6;

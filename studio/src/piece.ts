@@ -34,7 +34,7 @@ function facts(piece: Piece): HTMLElement {
   const found = piece.description;
   if (!found) return h("p", {});
   const words = [`${found.bars} bars`, found.metres.map(([, metre]) => metre).filter((metre, at, all) => all.indexOf(metre) === at).join(", "),
-    `about ${minutes(found.duration_s)}`, found.repeats.length ? "with repeats" : "", found.fermatas.length ? `${found.fermatas.length} fermatas` : "",
+    `about ${minutes(found.duration_s)}`, found.repeats.filter(([, , pass]) => pass === 2).map(([from, to]) => `bars ${from} to ${to} repeated`).join(", "), found.fermatas.length ? `${found.fermatas.length} fermatas` : "",
     piece.takes ? `${piece.takes} ${piece.takes === 1 ? "take" : "takes"}, last on ${when(piece.last_played)}` : "not played yet"];
   return h("p", { class: "facts" }, words.filter(Boolean).join(" · "));
 }

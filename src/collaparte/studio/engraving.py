@@ -41,6 +41,8 @@ ALTERED = {"s": 1, "f": -1, "ss": 2, "x": 2, "ff": -2, "ts": 3, "xs": 3, "sx": 3
            "fd": -1, "nf": -1, "ns": 1}  # fmt: skip
 STAFF, MARGINS = 190, 150  # the height a staff takes with what is around it, and a page besides its staves
 
+OPENING_BARS = 40  # fill a page in every view
+
 _ELEMENTS = {
     "svg", "g", "path", "use", "symbol", "defs", "rect", "polygon", "polyline", "line", "ellipse", "circle", "text",
     "tspan", "title", "desc",
@@ -56,7 +58,8 @@ Tell = Callable[[Mapping[str, Any]], None]
 
 
 def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, folder: Path, tell: Tell) -> dict[str, Any]:
-    """Write ``folder/1.svg`` and so on; ``tell`` hears ``{"page": n, "pages": total}`` after each.
+    """Write ``folder/1.svg`` and so on; ``tell`` hears ``{"page": n, "pages": total}`` after each. Of a long score the
+    first page is drawn beforehand as ``0.svg``, told as page 0 of None: something to see while all is laid out.
 
     ``view`` is "solo" (the soloist's staves alone, where the file allows it), "cue" (with one part of the orchestra,
     small) or "full". The answer is also written as ``map.json``: ``beats`` [[performed beat, [names of the soloist's
@@ -66,7 +69,8 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     the start of the bar]}.
     """
     toolkit = _toolkit()
-    width, height = PAGES[layout, view]
+    text = _text(score, piece, view)
+    width, height = _large_enough(PAGES[layout, view], staves_of(text))
     toolkit.setOptions(
         {
             "pageWidth": width, "pageHeight": height, "pageMarginTop": 60, "pageMarginBottom": 40,
@@ -75,7 +79,13 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
             "transpose": str(piece["transpose"]) if piece.get("transpose") else "",
         }
     )  # fmt: skip
-    _load(toolkit, score, piece, view)
+    if (beginning := opening(text)) is not None and toolkit.loadData(beginning):
+        _enlarge(toolkit, width, height)
+        (folder / "0.svg").write_text(clean(toolkit.renderToSVG(1))[0], encoding="utf-8")
+        tell({"page": 0, "pages": None})
+        toolkit.setOptions({"xmlIdSeed": 1})
+    if not toolkit.loadData(text):
+        raise UnreadableScore(f"{Path(piece['score']).name} cannot be engraved, though it can be played.")
     _enlarge(toolkit, width, height)
     pages = int(toolkit.getPageCount())
     if pages < 1:
@@ -93,13 +103,44 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     return answer
 
 
+def opening(text: str) -> str | None:
+    """The first ``OPENING_BARS`` bars of a part-wise MusicXML at least twice as long; None for all else."""
+    if "<score-partwise" not in text[:20_000] or text.count("<measure") < 2 * OPENING_BARS * text.count("<part "):
+        return None
+    kept = re.compile(rf"(?:<measure\b.*?</measure>\s*){{{OPENING_BARS}}}", re.DOTALL)
+    head, *parts = re.split(r"(?=<part )", text)
+    begun = [kept.search(part) for part in parts]
+    if any(found is None for found in begun):
+        return None
+    cut = [part[: found.end()] + "</part>" for part, found in zip(parts, begun, strict=True) if found is not None]
+    return head + "".join(cut) + "</score-partwise>"
+
+
+def _large_enough(size: tuple[int, int], staves: int) -> tuple[int, int]:
+    """Where one system is higher than the page, a larger page of the same shape (smaller music)."""
+    factor = max((MARGINS + STAFF * staves) / size[1], 1.0)
+    return round(size[0] * factor), round(size[1] * factor)
+
+
+def staves_of(text: str) -> int:
+    """How many staves a system of this MusicXML, MEI or kern has, seen without engraving it; 1 where that fails.
+
+    Asked beforehand, because laying out a long score a second time takes as long as the first.
+    """
+    if "<score-partwise" in text[:20_000]:
+        parts = text.split("<part ")[1:]
+        return sum(max(map(int, re.findall(r"<staves>\s*(\d+)", part)), default=1) for part in parts) or 1
+    named = re.findall(r"<staffDef\b[^>]*?\bn=[\"'](\d+)", text)
+    kern = next((line.count("**kern") for line in text.splitlines() if line.startswith("**")), 0)
+    return len(set(named)) or kern or 1
+
+
 def _enlarge(toolkit: Any, width: int, height: int) -> None:
-    """Where one system of this score is higher than the page, take a larger page of the same shape (smaller music)."""
+    """Where more staves were drawn than were seen beforehand, lay out the pages again."""
     _, staves = clean(toolkit.renderToSVG(1))
-    needed = MARGINS + STAFF * max(staves.values(), default=1)
-    if needed > height:
-        factor = needed / height
-        toolkit.setOptions({"pageWidth": round(width * factor), "pageHeight": round(height * factor)})
+    enough = _large_enough((width, height), max(staves.values(), default=1))
+    if enough != (width, height):
+        toolkit.setOptions({"pageWidth": enough[0], "pageHeight": enough[1]})
         toolkit.redoLayout()
 
 
@@ -114,7 +155,8 @@ def _toolkit() -> Any:
     return verovio.toolkit()
 
 
-def _load(toolkit: Any, score: Score, piece: Mapping[str, Any], view: str) -> None:
+def _text(score: Score, piece: Mapping[str, Any], view: str) -> str:
+    """What is engraved, as the engraver takes it. Raises UnreadableScore for what it cannot take."""
     path = Path(piece["score"])
     data = path.read_bytes()
     if data[:4] in (b"MThd", b"RIFF"):
@@ -128,11 +170,9 @@ def _load(toolkit: Any, score: Score, piece: Mapping[str, Any], view: str) -> No
         small = cue_part(score) if view == "cue" else None
         data = only_parts(data, own if small is None else [*own, small], small) or data
     try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    if not toolkit.loadData(text):
-        raise UnreadableScore(f"{path.name} cannot be engraved, though it can be played.")
+        return data.decode("latin-1")
 
 
 def cue_part(score: Score) -> int | None:

@@ -82,6 +82,8 @@ class Stage:
     def pages(self, entry: Entry, layout: str, view: str, changed: Mapping[str, int] | None = None) -> dict[str, Any]:
         """How far the engraving is: ``pages`` ready, ``total`` when known, ``done``, then ``map``, or ``trouble``.
 
+        ``opening``: page 0 is there where there is one, the first page of a long score before its pages are laid out.
+
         ``changed``: ``transpose`` (semitones) and ``tutti_bars``, where the page is not as printed.
         """
         folder = self._folder(entry, layout, view, changed or {})
@@ -90,7 +92,7 @@ class Stage:
             progress = self._engraving.get(key)
             finished = progress is not None and progress["done"] and not progress["trouble"]
             if progress is None or (finished and not (folder / "map.json").exists()):
-                progress = {"pages": 0, "total": None, "done": False, "trouble": None}
+                progress = {"pages": 0, "total": None, "opening": False, "done": False, "trouble": None}
                 self._engraving[key] = progress
                 if (folder / "map.json").exists():
                     total = int(json.loads((folder / "map.json").read_text(encoding="utf-8"))["pages"])
@@ -125,7 +127,7 @@ class Stage:
         progress: dict[str, Any],
     ) -> None:
         def tell(news: Mapping[str, Any]) -> None:
-            progress.update(pages=news["page"], total=news["pages"])
+            progress.update(pages=news["page"], total=news["pages"], opening=True)
 
         request = {
             "piece": {**self.library.files(entry), **changed},
