@@ -27,7 +27,7 @@ PRELUDE = "nasap/Bach/Prelude/bwv_868"
 RUBATO = "nasap/Beethoven/Piano_Sonatas/10-1"  # half of its quarters are 4 % longer or shorter than the middle one
 SUNG = 0.9  # of a written length
 VELOCITY = 80
-FLUTE = 73  # plays the right hand as a single line
+PIANO = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def real_prelude(corpus: Callable[[str], Path]) -> Played:
         first_s[beat] = min(on_s, first_s.get(beat, on_s))
     beats = np.array(sorted(first_s))
     onset_s = np.maximum.accumulate([first_s[beat] for beat in beats])
-    return Played(folder / "xml_score.musicxml", score, _in_order(events), beats, onset_s, FLUTE, "right")
+    return Played(folder / "xml_score.musicxml", score, _in_order(events), beats, onset_s, PIANO, "right")
 
 
 def sung_song(song: Path, corpus: Callable[[str], Path]) -> Played:

@@ -410,6 +410,8 @@ def test_a_page_that_comes_late_is_told_everything(studio: Studio) -> None:
         ({"piece": "greensleeves", "loop": [8, 4]}, "loop"),
         ({"piece": "greensleeves", "soloist": 7}, "text"),
         ({"piece": "greensleeves", "seed": "x"}, "number"),
+        ({"piece": "greensleeves", "tunes": True}, "microphone"),
+        ({"piece": "greensleeves", "solo_sounds": 99}, "solo_sounds"),
     ],
 )
 def test_what_cannot_be_is_said(studio: Studio, asked: dict[str, Any], word: str) -> None:

@@ -6,6 +6,7 @@ import json
 import struct
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from collaparte.errors import CollaparteError, DeviceError
-from collaparte.events import Click, OrchestraEvent, SoloEvent
+from collaparte.events import Click, Command, OrchestraEvent, SoloEvent
 from collaparte.listen.simulated import simulate_solo
 from collaparte.pieces import piece_path, solo_part
 from collaparte.score import Score, read_score
+from collaparte.sound.render import render_solo
 from collaparte.sound.sf2 import PERCUSSION_BANK
 from collaparte.sound.soundfont import find_soundfont
 from collaparte.sound.zones import write_zones
@@ -133,10 +135,6 @@ def score() -> Score:
 @pytest.fixture(scope="module")
 def sound(score: Score) -> tuple[np.ndarray, list[SoloEvent]]:
     """Eight seconds of the soloist, mono, and their true onsets."""
-    from dataclasses import replace
-
-    from collaparte.sound.render import render_solo
-
     take = simulate_solo(score, 5, "low")
     first_s = float(take.onset_s[0])
     events = [
@@ -186,6 +184,34 @@ def test_the_way_over_the_network_counts_in_when_it_is_heard_not_in_when_it_was(
     late = [other.heard_s - one.heard_s for one, other in zip(near, far, strict=True)]
     assert late == pytest.approx([0.2] * len(late), abs=0.006)
     assert microphone.lost_frames == 0
+
+
+@pytest.mark.parametrize("a4_hz", [440.0, 447.0])
+def test_the_orchestra_is_tuned_to_what_is_heard_when_that_was_asked_for(score: Score, a4_hz: float) -> None:
+    take = simulate_solo(score, 5, "low")
+    first_s = float(take.onset_s[0])
+    events = [
+        replace(event, time_s=event.time_s - first_s + 0.5, heard_s=event.time_s - first_s + 0.5)
+        for event in take.events
+        if isinstance(event, SoloEvent) and event.time_s < first_s + 9
+    ]
+    program = next(part.program for part in score.parts if part.solo)
+    audio = render_solo(events, program, find_soundfont(), tuning_hz=a4_hz).mean(axis=1)
+    page, booth, put = Page(), Booth(), list[SoloEvent | Command]()
+    booth.enter(page.guest)
+    zero_s = time.monotonic()
+    with BrowserMicrophone(score, put.append, lambda: time.monotonic() - zero_s, booth, tunes=True) as microphone:
+        microphone.relocate(float(score.solo_onsets[0]))
+        chunks = len(audio) // FRAMES
+        for number in range(chunks):
+            samples = np.asarray(audio[number * FRAMES : (number + 1) * FRAMES], np.float32).reshape(-1, 1)
+            booth.hear(page.guest, Chunk(number, page.ms(zero_s + (number + 1) * FRAMES / RATE), samples))
+        until = time.monotonic() + 120
+        while time.monotonic() < until and microphone.heard_frames < chunks * FRAMES:
+            time.sleep(0.05)
+    told = [value.value for value in put if isinstance(value, Command) and value.name == "tuning"]
+    assert sum(isinstance(value, SoloEvent) and value.on for value in put) > 8
+    assert (told[-1:] or [440.0]) == [pytest.approx(a4_hz, abs=1.5)]
 
 
 def test_what_is_lost_on_the_way_is_counted_and_moves_nothing(
@@ -377,3 +403,21 @@ def test_a_flattened_soundfont_sounds_every_note_at_its_pitch(tmp_path: Path) ->
         partials = [spectrum[np.abs(bins - n * pitch_hz) < 0.02 * n * pitch_hz].max() for n in range(1, 9)]
         between = [spectrum[np.abs(bins - (n + 0.5) * pitch_hz) < 0.2 * pitch_hz].max() for n in range(1, 8)]
         assert max(partials) > 5 * max(between)
+
+
+@pytest.mark.skipif(find_soundfont() is None, reason="there is no soundfont here: collaparte doctor --fix")
+def test_a_piano_is_heard_beside_a_violin_at_every_velocity(tmp_path: Path) -> None:
+    """Of the soundfont that is fetched, the piano's filter is nearly closed until modulators open it with velocity: a
+    synthesiser that knows none played it 40 dB too softly."""
+    font = find_soundfont()
+    assert font is not None
+
+    def loudest(program: int, velocity: int) -> float:
+        notes = [SoloEvent(0.1, 0.1, True, 69, velocity), SoloEvent(0.9, 0.9, False, 69, 0)]
+        return float(np.abs(render_solo(notes, program, font).mean(axis=1)).max())
+
+    for velocity in (30, 60, 90, 115):
+        assert -15 < 20 * np.log10(loudest(0, velocity) / loudest(40, velocity)) < 10, velocity
+    data = write_zones(font, [(0, 0)], tmp_path / "piano.zones").read_bytes()
+    zones = json.loads(data[4 : 4 + struct.unpack("<I", data[:4])[0]])["presets"]["0.0"]
+    assert all(zone["cutoff_hz"] > 10_000 for zone in zones if zone["keys"][0] <= 69 <= zone["keys"][1])

@@ -37,7 +37,7 @@ def eventually(studio: Studio, true: Callable[[dict[str, Any]], bool]) -> dict[s
         found = studio.json("/api/rehearsal")
         return true(found)
 
-    assert until(look, 20.0), found
+    assert until(look, 60.0), found
     return found
 
 

@@ -74,7 +74,7 @@ class MarksView {
   }
 
   private layout(): string {
-    return this.holder.clientWidth > 1.5 * this.holder.clientHeight ? "wide" : "tall";
+    return this.holder.clientWidth > 1.3 * this.holder.clientHeight ? "wide" : "tall";
   }
 
   private engrave(): void {
@@ -88,7 +88,7 @@ class MarksView {
     pages.onlaid = () => this.draw();
     pages.onready = () => {
       this.pageno.textContent = pages.count ? `${pages.page} / ${pages.total ?? "…"}` : "";
-      if (!this.spots) pages.spots().then((spots) => { this.spots = spots; this.main.dataset.spots = "there"; this.draw(); }, () => undefined);
+      if (!this.spots && pages.mapped) pages.spots().then((spots) => { this.spots = spots; this.main.dataset.spots = "there"; this.draw(); }, () => undefined);
     };
     fill(this.holder, pages.element);
   }

@@ -60,6 +60,11 @@ export class Pages {
     return this.shown;
   }
 
+  /** Whether all is engraved, and every beat has its place. */
+  get mapped(): boolean {
+    return this.map !== null;
+  }
+
   get count(): number {
     return this.svgs.length;
   }

@@ -4,7 +4,7 @@ import { get, post, remove, upload, type Devices, type Piece } from "./api";
 import { booth, pageKey } from "./booth";
 import { fill, h, minutes, say, when } from "./dom";
 import { inputs, outputs, settings } from "./settings";
-import { HANDS, KEYS, METRONOMES, MODES, SHORT } from "./wishes";
+import { HANDS, KEYS, METRONOMES, MODES, SHORT, SOUNDS, TUNES } from "./wishes";
 
 const KEPT = "rehearsal";
 const PEDALS: [string, string][] = [["", "stays a pedal"], ["big", "begins, holds, goes on"], ["next_entry", "next entry"],
@@ -34,7 +34,7 @@ function facts(piece: Piece): HTMLElement {
   const found = piece.description;
   if (!found) return h("p", {});
   const words = [`${found.bars} bars`, found.metres.map(([, metre]) => metre).filter((metre, at, all) => all.indexOf(metre) === at).join(", "),
-    `about ${minutes(found.duration_s)}`, found.repeats.filter(([, , pass]) => pass === 2).map(([from, to]) => `bars ${from} to ${to} repeated`).join(", "), found.fermatas.length ? `${found.fermatas.length} fermatas` : "",
+    `about ${minutes(found.duration_s)}`, found.repeats.filter(([, , pass]) => pass === 2).map(([from, to]) => `bars ${from} to ${to} repeated`).join(", "), found.fermatas.length ? `${found.fermatas.length} ${found.fermatas.length === 1 ? "fermata" : "fermatas"}` : "",
     piece.takes ? `${piece.takes} ${piece.takes === 1 ? "take" : "takes"}, last on ${when(piece.last_played)}` : "not played yet"];
   return h("p", { class: "facts" }, words.filter(Boolean).join(" · "));
 }
@@ -87,9 +87,11 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
       h("div", { class: "fields" },
         select("mode", "When I do not come", MODES, before.mode),
         select("transpose", "Key", KEYS, "0"),
+        select("solo_sounds", "My part sounds", SOUNDS, "0"),
         select("tutti_bars", "Long tuttis", SHORT, before.tutti_bars),
         select("hand", "Of two staves I play", HANDS, "both"),
         select("metronome", "Metronome", METRONOMES, before.metronome),
+        select("tunes", "By microphone, it tunes to", TUNES, before.tunes),
         field("tuning_hz", "The orchestra's A, in Hz", { type: "number", min: 415, max: 466, step: 0.1 }, before.tuning_hz ?? "440"),
         select("pedal67", "The soft pedal (left)", PEDALS, before.pedal67),
         select("pedal66", "The middle pedal", PEDALS, before.pedal66),
@@ -118,7 +120,7 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
   if (!numbers.length) throw new Error("Choose the part you play.");
   if (numbers.join() !== piece.solo.join()) await post(`/api/library/${piece.id}`, { solo: numbers });
   const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
-  const habits = Object.fromEntries(["mode", "tutti_bars", "metronome", "tuning_hz", "pedal64", "pedal66", "pedal67"].map((name) => [name, text(name)]));
+  const habits = Object.fromEntries(["mode", "tutti_bars", "metronome", "tunes", "tuning_hz", "pedal64", "pedal66", "pedal67"].map((name) => [name, text(name)]));
   localStorage.setItem(KEPT, JSON.stringify({ ...habits, input: text("input"), output: text("output"), level: text("level") }));
   post("/api/settings", { input: text("input"), output: text("output"), profile: text("soloist") || "me" }).catch(() => undefined);
   localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
@@ -129,8 +131,8 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
     piece: piece.id, page: pageKey(), mic: input === "mic" ? port : null, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
     seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
     loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,
-    mode: text("mode"), transpose: Number(text("transpose")), tutti_bars: number("tutti_bars"), hand: text("hand"), metronome: text("metronome"),
-    tuning_hz: number("tuning_hz") ?? 440, pedals: [64, 66, 67].filter((pedal) => text(`pedal${pedal}`)).map((pedal) => [pedal, text(`pedal${pedal}`)]),
+    mode: text("mode"), transpose: Number(text("transpose")), solo_sounds: Number(text("solo_sounds")), tutti_bars: number("tutti_bars"), hand: text("hand"), metronome: text("metronome"),
+    tuning_hz: number("tuning_hz") ?? 440, tunes: text("tunes") === "yes" && ["mic", "browser"].includes(input), pedals: [64, 66, 67].filter((pedal) => text(`pedal${pedal}`)).map((pedal) => [pedal, text(`pedal${pedal}`)]),
   });
   location.hash = "#/stand";
 }

@@ -21,7 +21,7 @@ export const settings = (): Promise<Settings> => get<Settings>("/api/settings");
 export async function inputs(devices: Devices): Promise<Options> {
   const web = await midiInputs();
   return [
-    ["simulated", "A simulated soloist (to try it)"],
+    ["simulated", "Simulated, to try it"],
     ...devices.midi_in.map((name): [string, string] => [`midi:${name}`, `MIDI: ${name}`]),
     ...(devices.audio_in.length ? [["mic", "The machine's microphone"] as [string, string]] : []),
     ...devices.audio_in.map((name): [string, string] => [`mic:${name}`, `Microphone: ${name}`]),

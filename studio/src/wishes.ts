@@ -15,6 +15,9 @@ export const KEYS: Options = Array.from({ length: 25 }, (_, at): [string, string
 });
 export const SHORT: Options = [["", "whole"], ...[0, 1, 2, 3, 4, 8].map((bars): [string, string] =>
   [String(bars), bars === 0 ? "left out" : `the last ${bars === 1 ? "bar" : `${bars} bars`}`])];
+export const SOUNDS: Options = [["0", "as written"], ["-2", "a tone lower (clarinet, trumpet in B♭)"], ["-3", "3 semitones lower (clarinet in A)"],
+  ["-7", "a fifth lower (horn in F)"], ["-9", "a sixth lower (alto saxophone)"], ["-14", "a ninth lower (tenor saxophone)"], ["-12", "an octave lower"], ["12", "an octave higher (piccolo)"]];
+export const TUNES: Options = [["", "the A given here"], ["yes", "my A, as it hears me"]];
 export const HANDS: Options = [["both", "both"], ["right", "right hand"], ["left", "left hand"]];
 const MOST = 1.5;
 
@@ -27,6 +30,7 @@ export class WishesSheet {
   readonly element = h("aside", { class: "sheet", id: "wishes", "aria-label": "How we play", hidden: true });
   private last = "";
   private held = 0; // a slider that is being moved is left alone until then
+  private later = 0;
 
   private picked: Record<string, string> = {}; // chosen or written, and not yet asked for
 
@@ -54,7 +58,13 @@ export class WishesSheet {
     if (!this.open) return;
     const { wishes, outline, wanted, balance, tuning_hz, state, locked } = stand;
     const now = JSON.stringify([wishes, balance, tuning_hz, state, locked, wanted, outline?.title]);
-    if (now === this.last || document.activeElement?.id === "tuning" || performance.now() < this.held) return;
+    if (now === this.last || document.activeElement?.id === "tuning") return;
+    if (performance.now() < this.held) {
+      window.clearTimeout(this.later);
+      this.later = window.setTimeout(() => this.show(stand), this.held - performance.now() + 10);
+      return;
+    }
+    window.clearTimeout(this.later);
     this.last = now;
     if (!wishes || !wanted || !outline) {
       fill(this.element, this.head(), h("p", { class: "facts" }, "Choose a piece and rehearse it; then this is where you say how we play."));
@@ -75,7 +85,7 @@ export class WishesSheet {
         String(wishes.lead_in_bars), live, (value) => line.command("tuttis", Number(value), "mute")) : null,
       h("button", { id: "skip", disabled: !live, onclick: () => line.command("cut") }, "Skip to the bar before my entry"),
       this.choice("metronome", "Metronome", METRONOMES, wishes.metronome, live, (about) => line.command("metronome", null, about)),
-      this.tuning(tuning_hz ?? 440, live),
+      this.tuning(tuning_hz ?? 440, live, wanted.tunes),
       this.loop(stand),
       this.anew(wanted, state));
     for (const [id, value] of Object.entries(this.picked)) {
@@ -131,13 +141,13 @@ export class WishesSheet {
       parts.length > 1 ? h("details", { open: parts.some((name) => name in levels) }, h("summary", {}, "Each part"), ...parts.map((name) => slider(name, name, true))) : null);
   }
 
-  private tuning(hz: number, live: boolean): HTMLElement {
+  private tuning(hz: number, live: boolean, tunes: boolean): HTMLElement {
     const field = h("input", { type: "number", id: "tuning", min: 415, max: 466, step: 1, value: Math.round(hz * 10) / 10, disabled: !live });
     field.addEventListener("change", () => {
       const value = Number((field as unknown as HTMLInputElement).value);
       if (value >= 415 && value <= 466) line.command("tuning", value);
     });
-    return h("label", { class: "field" }, h("span", {}, "The orchestra's A, in Hz"), field);
+    return h("label", { class: "field" }, h("span", {}, tunes ? "The orchestra's A, in Hz (it tunes to you)" : "The orchestra's A, in Hz"), field);
   }
 
   private loop(stand: Stand): HTMLElement {

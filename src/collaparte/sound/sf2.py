@@ -48,6 +48,10 @@ SHDR = np.dtype(
 )
 TABLES = {"phdr": PHDR, "pbag": BAG, "pmod": MOD, "pgen": GEN, "inst": INST, "ibag": BAG, "imod": MOD, "igen": GEN}
 GEN_INSTRUMENT, GEN_SAMPLE = 41, 53
+GEN_CUTOFF, GEN_RESONANCE, GEN_ENVELOPE_TO_CUTOFF, GEN_ATTENUATION = 8, 9, 11, 48
+FROM_VELOCITY = 2  # a modulator's source
+OPEN, NEARLY_CLOSED = 13500, 8000  # of the filter, in cents above 8.176 Hz: 20 kHz, 830 Hz
+ATTENUATION_SCALE = 0.4  # as the hardware did, and as every soundfont since has been made for
 COMPRESSED = 0x10
 GAP_FRAMES = 46  # silence the specification asks for after each sample
 
@@ -129,6 +133,40 @@ def _cut_presets(
     }, used
 
 
+def _opened(tables: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The tables of cut presets, playable by a synthesiser that knows no modulators.
+
+    Some presets (MuseScore General's pianos) begin behind an almost closed filter and far below their level, and leave
+    it to modulators that velocity opens them; without these they are silent. Of such a preset the filter is open, and
+    attenuation is counted as such fonts are made for (``ATTENUATION_SCALE``).
+    """
+    phdr, pbag, pmod = tables["phdr"], tables["pbag"], tables["pmod"]
+    pgen, igen = tables["pgen"].copy(), tables["igen"].copy()
+    inst, ibag = tables["inst"], tables["ibag"]
+    for index in range(len(phdr) - 1):
+        bags = pbag[int(phdr[index]["bag"]) : int(phdr[index + 1]["bag"]) + 1]
+        gens = slice(int(bags[0]["gen"]), int(bags[-1]["gen"]))
+        mods = pmod["data"][int(bags[0]["mod"]) : int(bags[-1]["mod"])]
+        by_velocity = (mods[:, 0] & 0xFF == FROM_VELOCITY) & np.isin(mods[:, 1], (GEN_CUTOFF, GEN_ENVELOPE_TO_CUTOFF))
+        used = pgen[gens]["amount"][pgen[gens]["oper"] == GEN_INSTRUMENT]
+        inner = [
+            slice(int(ibag[inst[which]["bag"]]["gen"]), int(ibag[inst[which + 1]["bag"]]["gen"]))
+            for which in {int(one) for one in used}
+        ]
+        closed = any(
+            bool(np.any((igen[one]["oper"] == GEN_CUTOFF) & (igen[one]["amount"] < NEARLY_CLOSED))) for one in inner
+        )
+        if not (closed and np.any(by_velocity)):
+            continue
+        for table, part, cutoff in [(pgen, gens, 0), *((igen, one, OPEN) for one in inner)]:
+            oper, amount = table[part]["oper"], table[part]["amount"]
+            amount[oper == GEN_CUTOFF] = cutoff
+            amount[np.isin(oper, (GEN_RESONANCE, GEN_ENVELOPE_TO_CUTOFF))] = 0
+            quiet = oper == GEN_ATTENUATION
+            amount[quiet] = np.round(amount[quiet] * ATTENUATION_SCALE).astype(amount.dtype)
+    return {**tables, "pgen": pgen, "igen": igen}
+
+
 def _samples_of(tables: dict[str, NDArray[Any]], instruments: set[int]) -> set[int]:
     inst, ibag, igen = tables["inst"], tables["ibag"], tables["igen"]
     used: set[int] = set()
@@ -179,7 +217,7 @@ def cut(source: Path, target: Path, wanted: frozenset[tuple[int, int]] = ORCHEST
         row["type"] = int(row["type"]) & ~COMPRESSED
         pieces += [frames, np.zeros(GAP_FRAMES, np.int16)]
         place += len(frames) + GAP_FRAMES
-    tables = {**tables, **presets, "shdr": shdr}
+    tables = _opened({**tables, **presets, "shdr": shdr})
     _write(target, np.concatenate(pieces), tables)
     return target
 

@@ -39,6 +39,7 @@ SYSTEM_FOLDERS = (
 )
 PREFERRED = ("musescore_general", "musescore", "fluidr3_gm", "fluidr3", "generaluser", "default", "timgm")
 CARRIERS = ("pretty_midi",)  # packages that carry a soundfont
+CUT = 2  # the way fonts are cut: what is kept in the cache was cut in this one
 HOW_TO_GET_ONE = (
     "`collaparte doctor --fix` fetches one; or install your system's package (Debian, Ubuntu: "
     f"apt install musescore-general-soundfont-small); or set {ENVIRONMENT} to any .sf2 or .sf3"
@@ -97,7 +98,7 @@ def cut_for(font: Path, programs: Iterable[tuple[int, int]]) -> Path:
     wanted = frozenset(programs)
     stat = font.stat()
     key = hashlib.sha256(
-        repr((str(font.resolve()), stat.st_size, stat.st_mtime_ns, sorted(wanted))).encode()
+        repr((CUT, str(font.resolve()), stat.st_size, stat.st_mtime_ns, sorted(wanted))).encode()
     ).hexdigest()[:16]
     target = Path(platformdirs.user_cache_dir("collaparte")) / "presets" / f"{font.stem}-{key}.sf2"
     return target if target.is_file() else cut(font, target, wanted)

@@ -20,7 +20,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from collaparte.sound.sf2 import GEN_INSTRUMENT, GEN_SAMPLE, read_tables
+from collaparte.sound.sf2 import ATTENUATION_SCALE, GEN_INSTRUMENT, GEN_SAMPLE, read_tables
 from collaparte.sound.soundfont import cut_for
 
 KEYS, VELOCITIES = 43, 44
@@ -32,7 +32,6 @@ KEY, VELOCITY, ATTENUATION, COARSE, FINE = 46, 47, 48, 51, 52
 DEFAULTS = {CUTOFF: 13500, SCALE: 100, ROOT: -1, KEY: -1, VELOCITY: -1,
             **dict.fromkeys((VIBRATO_DELAY, DELAY, ATTACK, HOLD, DECAY, RELEASE), -12000)}  # fmt: skip
 OF_INSTRUMENTS_ALONE = {0, 1, 2, 3, 4, 12, 45, 50, KEY, VELOCITY, LOOPS, CLASS, ROOT}
-ATTENUATION_SCALE = 0.4  # as the hardware did, and as every soundfont since has been made for
 
 Range = tuple[int, int]
 Zone = dict[int, int]

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from collaparte.calibrate import Calibration
 from collaparte.calibrate.clicks import RESPONSE_LEAD_S
-from collaparte.events import SoloEvent
+from collaparte.events import Command, SoloEvent
 from collaparte.listen.audio import RATE, Resampler
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import LiveEar
+from collaparte.listen.tuner import Tuner
 from collaparte.score import Score
 from collaparte.studio.booth import Booth, Chunk, Guest
 
@@ -68,7 +69,7 @@ class BrowserMicrophone:
     def __init__(
         self,
         score: Score,
-        put: Callable[[SoloEvent], None],
+        put: Callable[[SoloEvent | Command], None],
         now: Callable[[], float],
         booth: Booth,
         *,
@@ -76,6 +77,8 @@ class BrowserMicrophone:
         calibration: Calibration | None = None,
         notice: Callable[[str], None] = lambda text: None,
         from_beat: float | None = None,
+        a4_hz: float | None = None,
+        tunes: bool = False,
     ) -> None:
         self.heard_frames = 0
         self.lost_frames = 0
@@ -83,6 +86,8 @@ class BrowserMicrophone:
         self._booth, self._latency_s, self._calibration = booth, latency_s, calibration
         self._without: _WithoutEcho | None = None
         self._live: LiveEar | None = None
+        self._a4_hz, self._tunes = a4_hz, tunes
+        self._tuner: Tuner | None = None
         self._relocated = from_beat
         self._rate = 0
         self._guest: Guest | None = None
@@ -119,6 +124,9 @@ class BrowserMicrophone:
             away_s, there = 0.0, True
             for event in self.take(arrived_s, guest, chunk):
                 self._put(event)
+            tuned = self._tuner.command(arrived_s) if self._tuner is not None else None
+            if tuned is not None:
+                self._put(tuned)
             if self._live is None:
                 continue
             if not judged and self.heard_frames >= JUDGED_S * self._rate:
@@ -134,7 +142,9 @@ class BrowserMicrophone:
         rate, frames = guest.hello.rate, len(chunk.sound)
         if self._live is None or rate != self._rate:
             self._without = _WithoutEcho(rate, self._calibration) if chunk.sound.shape[1] > 1 else None
-            self._live, self._rate = LiveEar(self._score, RATE if self._without else rate, self._latency_s), rate
+            self._rate = rate
+            self._live = LiveEar(self._score, RATE if self._without else rate, self._latency_s, a4_hz=self._a4_hz)
+            self._tuner = Tuner(self._live.ear) if self._tunes else None
             if self._relocated is not None:
                 self._live.relocate(self._relocated)
         while not self._places.empty():

@@ -10,6 +10,7 @@ from collaparte.calibrate import Calibration, Calibrations
 from collaparte.events import Heard
 from collaparte.listen.midi import MidiInput
 from collaparte.score import Score
+from collaparte.sound.balance import USUAL_A_HZ
 from collaparte.studio.booth import Booth
 from collaparte.takes import Shelf
 
@@ -45,13 +46,24 @@ def open_ear(
     Raises DeviceError, MissingExtra.
     """
     latency_s = calibration.input_latency_s if calibration is not None else 0.0
+    given_hz = wanted.tuning_hz if wanted.tuning_hz != USUAL_A_HZ and not wanted.tunes else None
     if wanted.input == "midi":
         stack.enter_context(MidiInput(wanted.midi_in, put, now, notice=say))
     elif wanted.input == "mic":
         from collaparte.listen.microphone import Microphone
 
         machine = stack.enter_context(
-            Microphone(page, put, now, device=wanted.mic, latency_s=latency_s, notice=say, from_beat=wanted.from_beat)
+            Microphone(
+                page,
+                put,
+                now,
+                device=wanted.mic,
+                latency_s=latency_s,
+                notice=say,
+                from_beat=wanted.from_beat,
+                a4_hz=given_hz,
+                tunes=wanted.tunes,
+            )
         )
         return machine.live.relocate
     elif wanted.input == "browser":
@@ -60,7 +72,7 @@ def open_ear(
         far = stack.enter_context(
             BrowserMicrophone(
                 page, put, now, booth, latency_s=latency_s, calibration=calibration, notice=say,
-                from_beat=wanted.from_beat,
+                from_beat=wanted.from_beat, a4_hz=given_hz, tunes=wanted.tunes,
             )
         )  # fmt: skip
         return far.relocate

@@ -70,7 +70,7 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
     """
     toolkit = _toolkit()
     text = _text(score, piece, view)
-    width, height = _large_enough(PAGES[layout, view], staves_of(text))
+    width, height = _large_enough(PAGES[layout, view], staves_of(text), view)
     toolkit.setOptions(
         {
             "pageWidth": width, "pageHeight": height, "pageMarginTop": 60, "pageMarginBottom": 40,
@@ -80,13 +80,13 @@ def engrave(score: Score, piece: Mapping[str, Any], layout: str, view: str, fold
         }
     )  # fmt: skip
     if (beginning := opening(text)) is not None and toolkit.loadData(beginning):
-        _enlarge(toolkit, width, height)
+        _enlarge(toolkit, width, height, view)
         (folder / "0.svg").write_text(clean(toolkit.renderToSVG(1))[0], encoding="utf-8")
         tell({"page": 0, "pages": None})
         toolkit.setOptions({"xmlIdSeed": 1})
     if not toolkit.loadData(text):
         raise UnreadableScore(f"{Path(piece['score']).name} cannot be engraved, though it can be played.")
-    _enlarge(toolkit, width, height)
+    _enlarge(toolkit, width, height, view)
     pages = int(toolkit.getPageCount())
     if pages < 1:
         raise UnreadableScore("This score has no page that can be engraved.")
@@ -116,9 +116,12 @@ def opening(text: str) -> str | None:
     return head + "".join(cut) + "</score-partwise>"
 
 
-def _large_enough(size: tuple[int, int], staves: int) -> tuple[int, int]:
-    """Where one system is higher than the page, a larger page of the same shape (smaller music)."""
-    factor = max((MARGINS + STAFF * staves) / size[1], 1.0)
+def _large_enough(size: tuple[int, int], staves: int, view: str) -> tuple[int, int]:
+    """Where one system, or with a cue two, are higher than the page: a larger one of the same shape (smaller music)."""
+    system = STAFF * staves
+    if view == "cue":
+        system = 2 * STAFF * (1 + (staves - 1) * (CUE_PERCENT + 10) / 100)
+    factor = max((MARGINS + system) / size[1], 1.0)
     return round(size[0] * factor), round(size[1] * factor)
 
 
@@ -135,11 +138,11 @@ def staves_of(text: str) -> int:
     return len(set(named)) or kern or 1
 
 
-def _enlarge(toolkit: Any, width: int, height: int) -> None:
+def _enlarge(toolkit: Any, width: int, height: int, view: str) -> None:
     """Where more staves were drawn than were seen beforehand, lay out the pages again."""
     _, staves = clean(toolkit.renderToSVG(1))
-    enough = _large_enough((width, height), max(staves.values(), default=1))
-    if enough != (width, height):
+    enough = _large_enough((width, height), max(staves.values(), default=1), view)
+    if enough[1] > height:
         toolkit.setOptions({"pageWidth": enough[0], "pageHeight": enough[1]})
         toolkit.redoLayout()
 

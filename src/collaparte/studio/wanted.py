@@ -41,6 +41,7 @@ class Wanted:
     memory: bool = True
     speed: float = 1.0
     transpose: int = 0
+    solo_sounds: int = 0  # semitones, where the part of a transposing instrument does not say so
     tutti_bars: int | None = None  # long tuttis shortened to so many bars
     hand: Hand = "both"
     mode: Mode = "follow"
@@ -51,13 +52,15 @@ class Wanted:
     metronome: Metronome = "off"
     balance: tuple[tuple[str, float], ...] = ()
     tuning_hz: float = USUAL_A_HZ
+    tunes: bool = False  # the orchestra tunes to the soloist, as the ear hears them
     pedals: tuple[tuple[int, str], ...] = ()  # MIDI pedals that are commands
 
     def __post_init__(self) -> None:
         bounds: list[tuple[str, float | None, float, float]] = [
             ("tempo", self.tempo, 5, 600), ("count_in", self.count_in, 0, 8), ("loop_speed", self.loop_speed, 0.5, 2),
             ("speed", self.speed, 0.25, 50), ("seed", self.seed, 0, 2**31),
-            ("transpose", self.transpose, -24, 24), ("tutti_bars", self.tutti_bars, 0, 16),
+            ("transpose", self.transpose, -24, 24), ("solo_sounds", self.solo_sounds, -24, 24),
+            ("tutti_bars", self.tutti_bars, 0, 16),
             ("tuning_hz", self.tuning_hz, LOWEST_A_HZ, HIGHEST_A_HZ),
         ]  # fmt: skip
         for name, value, low, high in bounds:
@@ -65,6 +68,8 @@ class Wanted:
                 raise CollaparteError(f"{name} is {value:g}; it lies between {low:g} and {high:g}.")
         if self.input not in INPUTS or self.output not in OUTPUTS:
             raise CollaparteError(f"Choose an input ({', '.join(INPUTS)}) and an output ({', '.join(OUTPUTS)}).")
+        if self.tunes and self.input not in ("mic", "browser"):
+            raise CollaparteError("The orchestra can tune to a soloist it hears: by a microphone.")
         if self.speed != 1 and (self.input != "simulated" or self.output != "silent"):
             raise CollaparteError("Only a simulated soloist with a silent orchestra can play at another speed.")
         if self.loop is not None and not self.loop[0] < self.loop[1]:
@@ -83,8 +88,8 @@ class Wanted:
 
     @property
     def practised(self) -> dict[str, Any]:
-        """Key, tuttis and hand, as the piece in a take's header names them, where they are not as printed."""
-        usual = {"transpose": 0, "tutti_bars": None, "hand": "both"}
+        """What of the piece is not as printed, as a take's header names it."""
+        usual = {"transpose": 0, "solo_sounds": 0, "tutti_bars": None, "hand": "both"}
         return {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
 
 

@@ -78,7 +78,8 @@ def read_page(piece: Mapping[str, Any], *, choose: bool) -> Score:
     return read_score(
         piece["score"], piece.get("accompaniment"), piece.get("solo") or None,
         repeats=not piece.get("no_repeats", False), unfolding=piece.get("unfolding"), marks=piece.get("marks"),
-        choose=choose, transpose=int(piece.get("transpose") or 0), tutti_bars=piece.get("tutti_bars"),
+        choose=choose, transpose=int(piece.get("transpose") or 0),
+        solo_sounds=int(piece.get("solo_sounds") or 0), tutti_bars=piece.get("tutti_bars"),
         hand=piece.get("hand") or "both",
     )  # fmt: skip
 
