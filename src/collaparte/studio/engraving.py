@@ -118,7 +118,7 @@ def opening(text: str) -> str | None:
 
 def _large_enough(size: tuple[int, int], staves: int, view: str) -> tuple[int, int]:
     """Where one system, or with a cue two, are higher than the page: a larger one of the same shape (smaller music)."""
-    system = STAFF * staves
+    system = float(STAFF * staves)
     if view == "cue":
         system = 2 * STAFF * (1 + (staves - 1) * (CUE_PERCENT + 10) / 100)
     factor = max((MARGINS + system) / size[1], 1.0)
