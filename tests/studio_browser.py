@@ -115,15 +115,16 @@ def shoot() -> Callable[[Any, str], None]:
     def take(page: Any, name: str) -> None:
         if folder is None:
             return
+        Path(folder).mkdir(parents=True, exist_ok=True)
         before = page.viewport_size
         for theme in ("light", "dark"):
             for size_name, size in (("desk", DESK), ("tablet", TABLET)):
                 page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
                 page.set_viewport_size(size)
-                page.wait_for_timeout(250)
+                page.wait_for_load_state("networkidle")
                 if "#/stand" in page.url:
                     page.locator("svg.page").wait_for()
-                    page.wait_for_timeout(1500)
+                page.wait_for_timeout(250)
                 page.screenshot(path=Path(folder) / f"{name}-{theme}-{size_name}.png")
         page.set_viewport_size(before)
         page.evaluate("document.documentElement.dataset.theme = 'light'")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,13 @@ def look_at(page: Any, studio: Studio, view: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def test_everything_can_be_reached_by_keyboard_and_has_a_name(page: Any, studio: Studio) -> None:
+def test_everything_can_be_reached_by_keyboard_and_has_a_name(
+    page: Any, studio: Studio, shoot: Callable[[Any, str], None]
+) -> None:
     for view in VIEWS:
         look_at(page, studio, view)
         assert page.evaluate(UNNAMED) == []
+    shoot(page, "settings")  # the last of them
 
 
 def test_the_stand_is_played_with_the_keyboard_alone(page: Any, studio: Studio) -> None:

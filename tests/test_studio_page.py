@@ -213,6 +213,8 @@ def test_takes_are_looked_at_compared_looped_exported_and_deleted(
     assert page.locator("rect.column").count() > 20
     page.locator(".marked .note:is(.missed, .wrong, .extra, .stopped)").first.wait_for()
     shoot(page, "take")
+    page.get_by_role("button", name="Soloist", exact=True).click()
+    page.wait_for_function("() => document.querySelector('audio')?.duration > 60")
     page.get_by_text(f"As a list ({len(slips)})").click()
     assert page.get_by_text(f"Bar {slips[0]['bar']}:").count() > 0
     for link, begins in (("Table (CSV)", "kind,"), ("When each note sounded", "id,part,solo,bar,")):
@@ -234,6 +236,7 @@ def test_takes_are_looked_at_compared_looped_exported_and_deleted(
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("#delete").click()
     page.wait_for_url(re.compile("#/takes$"))
+    shoot(page, "takes")
     assert names[0] not in [take["name"] for take in studio.json("/api/takes")]
 
 
