@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from studio_server import Studio, open_studio
-from tiny_scores import midi_pair, note, write
+from test_score_formats import KERN, MEI
+from tiny_scores import midi_pair, note, over_and_over, write
 
 from collaparte.cli import main
 from collaparte.errors import CollaparteError, ScoreError
@@ -27,7 +28,16 @@ from collaparte.listen.simulated import simulate_solo
 from collaparte.measure import Onsets
 from collaparte.pieces import piece_path
 from collaparte.score import GRACE, Score, read_score
-from collaparte.studio.engraving import clean, cue_part, engrave, only_parts, sounding_pitches
+from collaparte.studio.engraving import (
+    OPENING_BARS,
+    clean,
+    cue_part,
+    engrave,
+    only_parts,
+    opening,
+    sounding_pitches,
+    staves_of,
+)
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.review import hesitations, passages
@@ -182,6 +192,21 @@ def test_a_cue_staff_is_small_and_a_transposed_page_is_found_note_by_note(tmp_pa
     assert small is not None
     assert small.count(b"<staff-size>60</staff-size>") == 1
     assert small.count(b"<score-part ") == 2
+
+
+def test_the_opening_of_a_long_score_is_a_score_of_its_first_bars(tmp_path: Path) -> None:
+    text = over_and_over(tmp_path / "long.musicxml", 3).read_text(encoding="utf-8")
+    text = text.replace("</measure>", "</measure><!-- as some programs write -->")
+    begun = opening(text)
+    assert begun is not None
+    (tmp_path / "begun.musicxml").write_text(begun, encoding="utf-8")
+    long, short = (read_score(tmp_path / name, None, "1") for name in ("long.musicxml", "begun.musicxml"))
+    assert len(short.bars) == OPENING_BARS < len(long.bars) / 2
+    assert [part.name for part in short.parts] == [part.name for part in long.parts]
+    assert np.array_equal(short.notes["pitch"], long.notes["pitch"][: len(short.notes)])
+    assert opening(piece_path("washerwoman").read_text(encoding="utf-8")) is None  # short enough as it is
+    assert opening(MEI) is None
+    assert (staves_of(text), staves_of(MEI), staves_of(KERN), staves_of("nonsense")) == (10, 2, 2, 1)
 
 
 def test_the_engravers_fonts_are_served(studio: Studio) -> None:

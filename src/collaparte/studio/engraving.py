@@ -107,7 +107,8 @@ def opening(text: str) -> str | None:
     """The first ``OPENING_BARS`` bars of a part-wise MusicXML at least twice as long; None for all else."""
     if "<score-partwise" not in text[:20_000] or text.count("<measure") < 2 * OPENING_BARS * text.count("<part "):
         return None
-    kept = re.compile(rf"(?:<measure\b.*?</measure>\s*){{{OPENING_BARS}}}", re.DOTALL)
+    bar = r"<measure\b.*?</measure>\s*(?:<!--.*?-->\s*)*"
+    kept = re.compile(rf"(?:{bar}){{{OPENING_BARS}}}", re.DOTALL)
     head, *parts = re.split(r"(?=<part )", text)
     begun = [kept.search(part) for part in parts]
     if any(found is None for found in begun):
