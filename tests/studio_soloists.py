@@ -73,6 +73,12 @@ class Played:
         np.minimum.at(onset_s, which, np.array(at_s))
         return replace(self, onset_s=onset_s)
 
+    def late(self, at_s: Sequence[float]) -> list[tuple[float, float]]:
+        """When its notes were really struck, and by how much that was later than meant, the earliest being in time."""
+        meant_s = np.array([event.time_s for event in self.events if event.on])
+        late_s = np.array(at_s) - meant_s
+        return list(zip(at_s, (late_s - late_s.min()).tolist(), strict=True))
+
     def true_s(self, beats: NDArray[np.float64]) -> NDArray[np.float64]:
         """When the soloist was at these beats."""
         found: NDArray[np.float64] = np.interp(beats, self.beats, self.onset_s)

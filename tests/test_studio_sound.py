@@ -208,7 +208,8 @@ def test_the_cursor_follows_an_instrument_on_web_midi(
         page.evaluate("keys => window.play(keys)", keys)
         page.wait_for_function("count => window.struck.length === count", arg=sum(event.on for event in played.events))
         page.wait_for_timeout(200)
-        far = away_s(page, played.struck(page.evaluate("window.struck")), 0.0, (pulse.rows,))
+        struck = page.evaluate("window.struck")
+        far = away_s(page, played.struck(struck), 0.0, (played.late(struck), pulse.rows))
     studio.json("/api/rehearsal", "DELETE")
     assert len(far) > 20
     assert far.max() < 0.5

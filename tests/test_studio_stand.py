@@ -190,7 +190,7 @@ def test_a_song_is_rehearsed_with_an_instrument_on_a_port_of_this_machine(
                 if event.on:
                     struck.append(time.time())
             page.wait_for_timeout(300)
-        far = away_s(page, played.struck(struck), 0.0, (pulse.rows,))
+        far = away_s(page, played.struck(struck), 0.0, (played.late(struck), pulse.rows))
         assert len(far) > 20
         assert far.max() < 0.5  # seconds from the truth, throughout
         assert len(studio.json("/api/rehearsal")["heard"]) >= len(played.beats) - 2
