@@ -138,11 +138,12 @@ def _in_rooms(corpora: Path | None, seed: int, as_json: bool) -> None:
         return
     print_table(
         ("room", "bleed dB", "notes", "dry median ms", "median ms", "dry mean ms", "mean ms", "growth ms",
-         "echo less dB", "solo SI-SDR dB", "heard in silence"),
+         "dry found", "found", "extra", "echo less dB", "solo SI-SDR dB", "heard in silence"),
         [
             [
                 row.condition, f"{row.db:+.0f}", row.notes, f"{row.dry_median_ms:.0f}", f"{row.median_ms:.0f}",
-                f"{row.dry_mean_ms:.0f}", f"{row.mean_ms:.0f}", f"{row.growth_ms:+.0f}", f"{row.echo_less_db:.1f}",
+                f"{row.dry_mean_ms:.0f}", f"{row.mean_ms:.0f}", f"{row.growth_ms:+.0f}",
+                *(f"{100 * share:.0f} %" for share in (row.dry_found, row.found, row.extra)), f"{row.echo_less_db:.1f}",
                 f"{row.si_sdr_db:.1f}", row.silent_events,
             ]
             for row in rows

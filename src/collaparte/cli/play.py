@@ -32,9 +32,6 @@ from collaparte.cli.stage import Piece, engine_of, make_header, memory_config, r
 from collaparte.errors import CollaparteError, ScoreError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from collaparte.calibrate import Calibration
     from collaparte.clock import WallClock
     from collaparte.engine import Settings
@@ -52,6 +49,7 @@ def open_sound(
     soundfont: Path | None,
     say: Callable[[str], None],
     tapped: bool = False,
+    backend: str | None = None,
 ) -> Sound:
     """The orchestra's instrument. It counts on the machine's monotonic clock; ``at_clock`` adds the take's zero.
 
@@ -68,7 +66,7 @@ def open_sound(
         return MidiPort(score.parts, midi_out, origin_s=0.0, notice=say)
     from collaparte.sound.synth import SynthSound
 
-    return SynthSound(score.parts, soundfont, origin_s=0.0, notice=say, tapped=tapped)
+    return SynthSound(score.parts, soundfont, origin_s=0.0, notice=say, tapped=tapped, backend=backend)
 
 
 def at_clock(sound: Sound, clock: WallClock) -> Callable[[Sequence[Sounding]], None]:
@@ -88,37 +86,6 @@ def recalled(mic: str, say: Callable[[str], None]) -> Calibration | None:
     if found is None:
         say("This microphone was never calibrated: its delay counts as none. `collaparte calibrate` measures it.")
     return found
-
-
-def without_orchestra(sound: Sound, clock: WallClock, calibration: Calibration | None) -> dict[str, Any]:
-    """What a ``Microphone`` needs to tell the soloist from ``sound``: its samples, or at least its pitches."""
-    tap = getattr(sound, "tap", None)
-    if tap is None:
-        return {"pitches": True}
-    import numpy as np
-
-    from collaparte.calibrate.clicks import RESPONSE_LEAD_S
-    from collaparte.listen.audio import RATE
-    from collaparte.listen.echo import EchoCanceller
-    from collaparte.listen.reference import Reference
-    from collaparte.sound.audio import DEVICE_LATENCY_S
-    from collaparte.sound.player import SAMPLE_RATE
-
-    # A session's buffers may be fuller or emptier than when they were measured: so much room on either side.
-    canceller, slack_s = EchoCanceller(), 0.010
-    delay_s = DEVICE_LATENCY_S
-    response = calibration.load_response() if calibration is not None else None
-    if calibration is not None:
-        delay_s = max(calibration.round_trip_s - RESPONSE_LEAD_S - slack_s, DEVICE_LATENCY_S / 2)
-    if calibration is not None and response is not None:
-        early = round(max(calibration.round_trip_s - RESPONSE_LEAD_S - delay_s, 0.0) * RATE)
-        canceller.learn(np.concatenate([np.zeros(early, np.float32), response]), sure=0.1)
-    followed = Reference(tap, SAMPLE_RATE, delay_s)
-
-    def beside(count: int, time_s: float) -> NDArray[np.float32]:
-        return followed.beside(count, time_s + clock.origin_s)
-
-    return {"reference": beside, "canceller": canceller}
 
 
 @contextmanager
@@ -205,6 +172,7 @@ def _explain_keys() -> None:
     help="Listen to this sound input instead of MIDI (default: the usual one).",
 )
 @hearing_option
+@click.option("--backend", metavar="NAME", help="Sound in and out by this system (ALSA, PULSEAUDIO, JACK, COREAUDIO).")
 @click.option("--headphones", is_flag=True, help="The orchestra is not in the microphone: nothing is taken out of it.")
 @click.option("--midi-out", metavar="PORT", help="Send the orchestra to a MIDI port instead of the synthesiser.")
 @click.option("--synth", is_flag=True, help="Play the orchestra with the built-in synthesiser (the default).")
@@ -246,6 +214,7 @@ def play(
     midi_in: str | None,
     mic: str | None,
     hearing: str,
+    backend: str | None,
     headphones: bool,
     midi_out: str | None,
     synth: bool,
@@ -275,6 +244,7 @@ def play(
     this bar. Everything is kept as a take.
     """
     from collaparte import events
+    from collaparte.calibrate.beside import without_orchestra
     from collaparte.cli.keys import Hands, Keyboard, pedal_meanings
     from collaparte.cli.stand import Stand
     from collaparte.clock import WallClock
@@ -298,7 +268,7 @@ def play(
     with ExitStack() as stack:
         asked = stack.enter_context(ending_politely())
         stand = stack.enter_context(Stand(page))
-        sound = stack.enter_context(open_sound(page, midi_out, silent, soundfont, stand.say, in_the_room))
+        sound = stack.enter_context(open_sound(page, midi_out, silent, soundfont, stand.say, in_the_room, backend))
         settings = settings_of(
             page, sound.output_latency_s + MARGIN_S, from_bar, tempo, count_in, loop, loop_speed, wishes
         )
@@ -339,12 +309,13 @@ def play(
                     hands.hear,
                     clock.now,
                     device=None if mic == "default" else mic,
+                    backend=backend,
                     latency_s=latency_s,
                     notice=stand.say,
                     from_beat=settings.from_beat,
                     hearing=hearing,
                     **tuned(practice),
-                    **(without_orchestra(sound, clock, calibration) if in_the_room else {}),
+                    **(without_orchestra(sound, lambda: clock.origin_s, calibration) if in_the_room else {}),
                 )
             )
         writer = stack.enter_context(TakeWriter(path, header, lambda notice: stand.say(notice.text)))

@@ -3,14 +3,16 @@
 Conventions: see ``engine.in_a_room``. Soloists are melodies of real piano performances played by a sampled violin
 (``listen_rendered``: vienna4x22 and held-out pieces of nasap), the orchestra plays the rest of the page. Asynchrony is
 of every orchestra note at a beat that the soloist plays, sizes capped at 5 s; ``growth`` is over the same soloist
-without the orchestra in the microphone. ``echo_less_db`` and ``si_sdr_db`` are of what the canceller gives after 5 s.
-``silent_events``: notes heard in 11 s of a silent soloist while the orchestra plays, of all soloists together.
+without the orchestra in the microphone. ``found`` is the share of the soloist's onsets with a heard note of their own
+within 50 ms, ``extra`` the share of heard onsets that are no such onset's. ``echo_less_db`` and ``si_sdr_db`` are of
+what the canceller gives after 5 s. ``silent_events``: notes heard in 11 s of a silent soloist while the orchestra
+plays, of all soloists together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,9 @@ from numpy.typing import NDArray
 from collaparte.calibrate.virtual import measured_response
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
-from collaparte.engine.in_a_room import InRoom, played_in_a_room
+from collaparte.engine.in_a_room import InRoom, gain_of, played_in_a_room
 from collaparte.evaluate.listen_rendered import Rendered, melodies, render_playing
-from collaparte.events import OrchestraEvent, Value
+from collaparte.events import OrchestraEvent, SoloEvent, Value
 from collaparte.follow import make_follower
 from collaparte.listen.audio import RATE
 from collaparte.listen.echo import EchoCanceller
@@ -36,6 +38,7 @@ SECONDS = 20.0
 SILENT_S = 11.0
 SETTLED = 5 * RATE
 CAP_S = 5.0
+MATCH_S = 0.05
 LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-6.0, 0.0)}
 SOURCES = (("vienna4x22", 1), ("nasap", 1))
 
@@ -64,6 +67,9 @@ class RoomRow:
     median_ms: float
     dry_mean_ms: float
     mean_ms: float
+    dry_found: float
+    found: float
+    extra: float
     echo_less_db: float
     si_sdr_db: float
     silent_events: int
@@ -96,6 +102,28 @@ class _Soloist:
     rendered: Rendered
     dry: list[OrchestraEvent]
     font: Path | None
+    dry_matched: tuple[int, int, int] = (0, 0, 0)
+    gains: dict[tuple[float, float, float], float] = field(default_factory=dict)  # at 0 dB, by the size of the room
+
+    def gain(self, given: InRoom) -> float:
+        """The level of the orchestra in a room without faults of the same size."""
+        size = given.room.size_m
+        if size not in self.gains:
+            plain = replace(given, room=with_faults(given.room), db=0.0)
+            score = self.rendered.playing.score
+            self.gains[size] = gain_of(plain, self.rendered.sound, self.dry, score, self.font)
+        return self.gains[size] * float(10.0 ** (given.db / 20.0))
+
+    def matched(self, values: Sequence[Value]) -> tuple[int, int, int]:
+        """(found, heard, onsets): onsets with a heard one of their own within MATCH_S; all heard; all there are."""
+        heard = np.unique([value.time_s for value in values if isinstance(value, SoloEvent) and value.on])
+        free, found = np.ones(len(heard), bool), 0
+        for onset_s in self.rendered.playing.truth.first_s:
+            apart = np.where(free, np.abs(heard - onset_s), np.inf)
+            if len(heard) and apart.min() <= MATCH_S:
+                free[int(np.argmin(apart))] = False
+                found += 1
+        return found, len(heard), len(self.rendered.playing.truth.first_s)
 
     def engine(self) -> Engine:
         playing = self.rendered.playing
@@ -122,7 +150,8 @@ def soloists(corpora: Path | None, count: int | None, seed: int) -> list[_Solois
         for playing in melodies(corpus, "violin", usual if count is None else count, seed, corpora):
             soloist = _Soloist(render_playing(playing.cut(SECONDS), "violin", font, seed=seed), [], font)
             heard = RecordedSoloist(Made(soloist.rendered.sound), playing.score)
-            values = rehearse(soloist.engine(), VirtualClock(), heard)
+            values = list(rehearse(soloist.engine(), VirtualClock(), heard))
+            soloist.dry_matched = soloist.matched(values)
             soloist.dry = [value for value in values if isinstance(value, OrchestraEvent)]
             found.append(soloist)
     return found
@@ -131,11 +160,14 @@ def soloists(corpora: Path | None, count: int | None, seed: int) -> list[_Solois
 def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRow:
     """All soloists of ``group`` under one condition."""
     dry, wet, less, kept, silent = [], [], [], [], 0
+    matched = np.zeros(3, int)
     for index, soloist in enumerate(group):
         learn = measured_response if condition.measured else None
         given = InRoom(condition.room, condition.db, seed + index, condition.way, learn)
         source, score = Made(soloist.rendered.sound), soloist.rendered.playing.score
-        values = list(played_in_a_room(given, source, score, soloist.engine, soloist.font, dry=soloist.dry))
+        played = played_in_a_room(given, source, score, soloist.engine, soloist.font, gain=soloist.gain(given))
+        values = list(played)
+        matched += soloist.matched(values)
         dry.append(soloist.apart_s(soloist.dry))
         wet.append(soloist.apart_s(values))
         if given.cleaned:
@@ -144,6 +176,8 @@ def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRo
             kept.append(solo)
         silent += _heard_in_silence(given, soloist)
     before, after = np.concatenate(dry), np.concatenate(wet)
+    dry_found, _, onsets = np.sum([soloist.dry_matched for soloist in group], axis=0).tolist()
+    found, heard, _ = matched.tolist()
     return RoomRow(
         condition.name,
         condition.db,
@@ -152,6 +186,9 @@ def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRo
         1000 * float(np.median(after)),
         1000 * float(before.mean()),
         1000 * float(after.mean()),
+        dry_found / onsets,
+        found / onsets,
+        1.0 - found / max(heard, 1),
         float(np.mean(less)) if less else float("nan"),
         float(np.mean(kept)) if kept else float("nan"),
         silent,

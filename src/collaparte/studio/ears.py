@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collaparte.calibrate import Calibration, Calibrations
-from collaparte.events import Heard
+from collaparte.events import Heard, OrchestraEvent
 from collaparte.listen.midi import MidiInput
 from collaparte.score import Score
 from collaparte.sound.balance import USUAL_A_HZ
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from collaparte.studio.wanted import Wanted
 
 Relocate = Callable[[float], None]
+
+
+class Told(NamedTuple):
+    """What an ear is told: where the soloist goes on, and what the orchestra plays."""
+
+    relocate: Relocate = lambda beat: None
+    sounds: Callable[[OrchestraEvent], None] = lambda event: None
+
+
 BROWSER = "browser"  # how calibrations call its microphone and its loudspeaker
 
 
@@ -40,10 +49,12 @@ def open_ear(
     booth: Booth,
     say: Callable[[str], None],
     calibration: Calibration | None = None,
-) -> Relocate:
-    """Open what was asked for until ``stack`` closes; answers how to tell it where the soloist goes on.
+    beside: Mapping[str, Any] | None = None,
+) -> Told:
+    """Open what was asked for until ``stack`` closes; answers how to tell it what it must know.
 
-    Raises DeviceError, MissingExtra.
+    ``beside`` is what the machine's microphone needs to know of the orchestra in it (``calibrate.beside``). Raises
+    DeviceError, MissingExtra.
     """
     latency_s = calibration.input_latency_s if calibration is not None else 0.0
     given_hz = wanted.tuning_hz if wanted.tuning_hz != USUAL_A_HZ and not wanted.tunes else None
@@ -63,9 +74,10 @@ def open_ear(
                 from_beat=wanted.from_beat,
                 a4_hz=given_hz,
                 tunes=wanted.tunes,
+                **(beside or {}),
             )
         )
-        return machine.live.relocate
+        return Told(machine.live.relocate, machine.live.sounds)
     elif wanted.input == "browser":
         from collaparte.studio.browser_microphone import BrowserMicrophone
 
@@ -75,5 +87,5 @@ def open_ear(
                 from_beat=wanted.from_beat, a4_hz=given_hz, tunes=wanted.tunes,
             )
         )  # fmt: skip
-        return far.relocate
-    return lambda beat: None
+        return Told(far.relocate)
+    return Told()

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from collaparte import __version__
+from collaparte.calibrate.beside import without_orchestra
 from collaparte.engine import Engine, Settings, perform
 from collaparte.engine.pedals import Pedals, pedal_meanings
 from collaparte.errors import CollaparteError, DeviceError
@@ -27,7 +28,7 @@ from collaparte.score import Score, sections
 from collaparte.sound import Silent, Sound, Sounding
 from collaparte.sound.balance import settle
 from collaparte.studio.booth import Booth
-from collaparte.studio.ears import Relocate, calibration_of, open_ear
+from collaparte.studio.ears import Told, calibration_of, open_ear
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.wanted import Wanted, in_beats
@@ -68,7 +69,7 @@ class Rehearsal:
         self._pedals = Pedals(pedal_meanings(wanted.pedals), self._step_on)
         self._booth = booth or Booth()
         self._input_latency_s = 0.0
-        self._relocate: Relocate = lambda beat: None
+        self._ear = Told()
         self._clock: PracticeClock | None = None
         self._sound: Sound | None = None
         self._keys = Keys()
@@ -227,7 +228,9 @@ class Rehearsal:
             def hear(value: Heard) -> None:
                 self._pedals.hear(value, clock.put)
 
-            self._relocate = open_ear(stack, wanted, page, hear, clock.now, self._booth, self._say, calibration)
+            loud = wanted.input == "mic" and wanted.output != "silent" and not wanted.headphones
+            beside = without_orchestra(sound, lambda: clock.origin_s, calibration) if loud else None
+            self._ear = open_ear(stack, wanted, page, hear, clock.now, self._booth, self._say, calibration, beside)
             path = self._shelf.new_path(header)
             writer = stack.enter_context(TakeWriter(path, header, self._feed.put))
             self.playing_take = path.stem
@@ -257,6 +260,7 @@ class Rehearsal:
     def _see(self, value: Value, engine: Engine, clock: PracticeClock, page: Score) -> None:
         if isinstance(value, OrchestraEvent):
             clock.listen(value)
+            self._ear.sounds(value)
             if value.sent_s is not None:
                 late_s = value.sent_s - (value.due_s - engine.settings.horizon_s)
                 self.worst_late_s = max(self.worst_late_s, late_s / self.wanted.speed)
@@ -283,7 +287,7 @@ class Rehearsal:
             clock.go_on()
             self._enter("playing")
         if command.name == "relocate" and command.value is not None and not self.locked:
-            self._relocate(command.value)
+            self._ear.relocate(command.value)
         if command.name == "relocate" and command.value is not None and clock.simulated and not self.locked:
             soloist, _ = from_beat(page, command.value, self.wanted.seed, self.wanted.level)
             clock.replace_soloist(soloist)
@@ -359,4 +363,6 @@ def open_sound(
         return BrowserSound(page.parts, booth, wanted.page, notice=say, ended=ended)
     from collaparte.sound.synth import SynthSound
 
-    return SynthSound(page.parts, None, origin_s=0.0, notice=say)
+    return SynthSound(
+        page.parts, None, origin_s=0.0, notice=say, tapped=wanted.input == "mic" and not wanted.headphones
+    )

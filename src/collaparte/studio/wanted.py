@@ -25,6 +25,7 @@ class Wanted:
     input: str = "simulated"  # simulated, midi, web (MIDI of the browser), mic, browser (its microphone)
     midi_in: str | None = None
     mic: str | None = None
+    headphones: bool = False  # the orchestra is not in the machine's microphone: nothing is taken out of it
     predictor: str | None = None  # the best there is
     page: str | None = None  # the key of the page whose microphone and loudspeaker are meant
     level: str = "middle"
