@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
+import soundfile
 
+from collaparte.cli import main
 from collaparte.errors import SoloistError
-from collaparte.events import SoloEvent
+from collaparte.events import Position, SoloEvent, from_line
 from collaparte.listen.hearing import SAMPLE_RATE, Ear, hearing_of, make_ear
 from collaparte.listen.hearing.chord_ear import ChordEar
 from collaparte.score import Score
@@ -200,3 +204,25 @@ def test_the_ear_is_chosen_by_what_the_soloist_plays() -> None:
     assert isinstance(make_ear(violin, "chords"), ChordEar)
     with pytest.raises(SoloistError, match="auto, melody, chords"):
         make_ear(piano, "smell")
+
+
+def test_simulate_takes_a_recording_of_a_piano_for_the_soloist(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "solo.flac", struck(played(rows())), SAMPLE_RATE)
+    midi = mido.MidiFile(ticks_per_beat=480)
+    timed = [(round(480 * beat), 2, pitch) for beat, _, pitch in rows()]
+    timed += [(round(480 * (beat + length)) - 1, 1, pitch) for beat, length, pitch in rows()]
+    track, now = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=550_000)]), 0
+    for tick, kind, pitch in sorted(timed):
+        name = "note_on" if kind == 2 else "note_off"
+        track.append(mido.Message(name, note=pitch, velocity=64, time=tick - now))
+        now = tick
+    midi.tracks.append(track)
+    midi.save(tmp_path / "page.mid")
+    run = tmp_path / "run.jsonl"
+    arguments = ["simulate", str(tmp_path / "page.mid"), "--soloist", str(tmp_path / "solo.flac"), "--out", str(run)]
+    assert main([*arguments, "--predictor", "steady"]) == 0
+    positions = [value for value in map(from_line, run.read_text().splitlines()) if isinstance(value, Position)]
+    beats = np.unique([beat for beat, _, _ in rows()])
+    at = {position.beat: position.onset_s for position in positions if position.state in ("playing", "finished")}
+    assert set(beats.tolist()) <= set(at)
+    assert np.abs(np.array([at[beat] for beat in beats.tolist()]) - truth_s()).max() < 0.05

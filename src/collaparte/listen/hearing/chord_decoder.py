@@ -89,7 +89,7 @@ class ChordDecoder:
         """``odds`` (KEYS,): of each key's stroke ``LATER`` views before ``time_s``. A place, when one is reached."""
         odds = np.clip(odds, LEAST, MOST)
         self._listen(odds)
-        elsewhere = self._astray.hear(odds, self.reached, self.evidence, time_s)
+        elsewhere = self._astray.hear(odds, self.reached, time_s)
         if elsewhere is not None:
             self.seek(elsewhere)
             self.pace.observe(elsewhere, time_s - LATER * HOP_S)
