@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jack_server import until
 from test_listen_hearing import TUNE, bowed, onsets_s, page
 
 import collaparte
@@ -17,6 +19,10 @@ from collaparte.errors import DeviceError
 from collaparte.listen import microphone
 from collaparte.listen.hearing import SAMPLE_RATE
 from collaparte.listen.microphone import LiveEar, Microphone
+from collaparte.listen.simulated import simulate_solo
+from collaparte.pieces import piece_path, solo_part
+from collaparte.score import read_score
+from collaparte.sound.render import render_solo, write_wav
 
 
 def test_notes_are_placed_where_they_began_though_blocks_arrive_late_and_the_clock_started_before() -> None:
@@ -80,3 +86,69 @@ def test_hum_and_noise_are_told_once_at_the_start_though_nobody_plays_yet(monkey
         listening._judge(np.stack([hum, hum], axis=1).astype(np.float32))
     assert "hums at 50 Hz" in " ".join(told)
     assert "soft" not in " ".join(told)
+
+
+class Unplugged:
+    """Inputs that are there, are not, and are there again; what is sent to them arrives at once."""
+
+    def __init__(self) -> None:
+        self.arrived: Generator[None, bytes, None] | None = None
+        self.plugged, self.opened = True, 0
+
+    def open(self, wanted: object, backend: object, arrived: Generator[None, bytes, None]) -> Unplugged:
+        if not self.plugged:
+            raise DeviceError("There is no input.")
+        next(arrived)
+        self.arrived, self.opened = arrived, self.opened + 1
+        return self
+
+    def send(self, sound: np.ndarray) -> None:
+        assert self.arrived is not None
+        stereo = np.repeat(np.repeat(sound, 3)[:, None], 2, axis=1)  # at 48 kHz: the ear hears it at 16
+        self.arrived.send(stereo.astype(np.float32).tobytes())
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_microphone_that_is_lost_in_mid_take_and_found_again_goes_on_where_the_music_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device, told, found, now_s = Unplugged(), [], [], [0.0]
+    monkeypatch.setattr(microphone, "open_capture", device.open)
+    monkeypatch.setattr(microphone, "LOOK_AGAIN_S", 0.1)
+    monkeypatch.setattr(microphone, "GONE_S", 0.5)
+    truth_s = onsets_s(len(TUNE))
+    sound = bowed(TUNE, truth_s)
+    middle = len(TUNE) // 2
+    cut, away_s = int((truth_s[middle] - 0.08) * SAMPLE_RATE) // 160 * 160, 3.7
+
+    def play(first: int, last: int, later_s: float) -> None:
+        for at in range(first, last, 160):
+            now_s[0] = (at + 160) / SAMPLE_RATE + later_s
+            device.send(sound[at : at + 160])
+
+    with Microphone(page(), found.append, lambda: now_s[0], notice=told.append) as listening:
+        play(0, cut, 0.0)
+        assert until(lambda: listening.live.health.count >= 3 * cut, 60)
+        device.plugged = False
+        assert until(lambda: any("gone" in words for words in told), 60)
+        device.plugged = True
+        opened = device.opened
+        assert until(lambda: device.opened > opened, 60)
+        play(cut, len(sound) // 160 * 160, away_s)
+        assert until(lambda: listening.live.health.count >= 3 * (len(sound) // 160 * 160), 60)
+    assert any("is back" in words for words in told)
+    begun = [event for event in found if event.on]
+    assert [event.pitch for event in begun] == list(TUNE)
+    wanted_s = truth_s + away_s * (np.arange(len(TUNE)) >= middle)
+    assert np.abs(np.array([event.time_s for event in begun]) - wanted_s).max() < 0.06
+
+
+def test_a_recording_of_another_piece_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = read_score(piece_path("greensleeves"), solo=[solo_part("greensleeves")])
+    events = [event for event in simulate_solo(other, 1, "low").events if event.time_s < 25.0]
+    write_wav(tmp_path / "other.wav", render_solo(events, 40, None, sample_rate=16000), 16000)
+    main(["simulate", "washerwoman", "--soloist", str(tmp_path / "other.wav"), "--out", str(tmp_path / "run.jsonl")])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Is it a recording of this piece?" in said or "Is the soloist playing this piece?" in said
