@@ -26,7 +26,7 @@ from collaparte.sound.voices import CONTROL, NOTE_OFF, NOTE_ON
 from collaparte.training.data import MATCH, read_match
 from collaparte.training.data.corpus import unpack
 
-PEDAL = 64
+PEDAL_DOWN = 64
 PROGRAMS = {"piano": 0, "guitar": 24}
 GUITAR_LOWEST, GUITAR_HIGHEST = 40, 88
 MOST_UNMATCHED = 0.10
@@ -129,6 +129,23 @@ def for_guitar(performance: Performance) -> Performance:
     return replace(performance, notes=notes, pedal=np.zeros((0, 2)), score=replace(performance.score, notes=page))
 
 
+def sustained(performance: Performance) -> Floats:
+    """The notes, each lasting until the pedal lets it go.
+
+    The synthesiser is told no pedal: among the hundreds of values that a pedal's sensor sends, notes came out 40 dB too
+    soft (Mozart K. 331 of vienna4x22 was hardly audible).
+    """
+    notes, pedal = performance.notes.copy(), performance.pedal
+    if not len(pedal):
+        return notes
+    last = np.searchsorted(pedal[:, 0], notes[:, 1], side="right") - 1
+    held = (last >= 0) & (pedal[last, 1] >= PEDAL_DOWN)
+    ups = pedal[pedal[:, 1] < PEDAL_DOWN, 0]
+    after = np.append(ups, float(notes[:, 1].max()))[np.searchsorted(ups, notes[:, 1], side="right")]
+    notes[:, 1] = np.where(held, np.maximum(after, notes[:, 1]), notes[:, 1])
+    return notes
+
+
 def render(
     performance: Performance,
     font: Path | None,
@@ -149,9 +166,8 @@ def render(
         timed: list[tuple[float, int, tuple[int, ...]]] = [
             (0.0, 0, (CONTROL | channel, REVERB, 0)), (0.0, 0, bend(channel, cents)),
         ]  # fmt: skip
-        timed += [(at_s, 1, (CONTROL | channel, PEDAL, int(value))) for at_s, value in performance.pedal.tolist()]
         ends: dict[int, float] = {}
-        for begin_s, end_s, pitch, velocity in performance.notes[::-1].tolist():
+        for begin_s, end_s, pitch, velocity in sustained(performance)[::-1].tolist():
             key = int(pitch)
             if not 0 <= key <= 127:
                 continue
