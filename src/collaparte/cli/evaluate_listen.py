@@ -23,6 +23,8 @@ HEADINGS = (
         "collaparte evaluate listen",
         "collaparte evaluate listen --peer arzt --peers-python PYTHON",
         "collaparte evaluate listen --set piano --place small",
+        "collaparte evaluate listen --recording minji-kim_bwv1003_mov3 --plot andante.png --plot-from 82",
+        "collaparte evaluate listen --rendered --quick --second-soundfont TimGM6mb.sf2",
     ),
 )
 @click.option("--corpora", type=FOLDER, metavar="DIR", help="The folder of the corpora (or set COLLAPARTE_CORPORA).")
@@ -53,6 +55,16 @@ HEADINGS = (
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
 )
 @click.option("--room", is_flag=True, help="Instead: soloists with the orchestra in their microphone, in closed loop.")
+@click.option("--rendered", is_flag=True, help="Instead: notes of rendered soloists, dry, in rooms, with orchestra.")
+@click.option("--quick", is_flag=True, help="With --rendered: fewer and shorter soloists.")
+@click.option("--second-soundfont", type=FILE, metavar="FILE", help="With --rendered: also by this .sf2 or .sf3.")
+@click.option("--end-to-end", is_flag=True, help="Instead: the orchestra, with the same takes as MIDI and as sound.")
+@click.option(
+    "--plot", type=FILE, metavar="FILE", help="Draw a minute of the first recording: spectrogram, alignment, onsets."
+)
+@click.option(
+    "--plot-from", type=click.FloatRange(0), default=60.0, show_default=True, metavar="S", help="Where it begins."
+)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the rooms and the choice of players."
 )
@@ -69,6 +81,12 @@ def listen(
     peers: tuple[str, ...],
     peers_python: Path | None,
     room: bool,
+    rendered: bool,
+    quick: bool,
+    second_soundfont: Path | None,
+    end_to_end: bool,
+    plot: Path | None,
+    plot_from: float,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -81,6 +99,12 @@ def listen(
 
     if room:
         _in_rooms(corpora, seed, as_json)
+        return
+    if rendered:
+        _notes(corpora, second_soundfont, seed, quick, as_json)
+        return
+    if end_to_end:
+        _whole(corpora, seed, as_json)
         return
     from collaparte.evaluate.listen import evaluate_listen
     from collaparte.evaluate.listen_peers import PEERS
@@ -107,6 +131,8 @@ def listen(
             peers_python=peers_python or sys.executable,
             follower=follower,
             only=only,
+            plot=plot,
+            plot_from_s=plot_from,
             tell=lambda what: bar.update(task, description=what),
         )
     if as_json:
@@ -150,3 +176,53 @@ def _in_rooms(corpora: Path | None, seed: int, as_json: bool) -> None:
         ],
     )  # fmt: skip
     click.echo(f"Soloists: {', '.join(f'{count} of {corpus}' for corpus, count in SOURCES)}.")
+
+
+def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as_json: bool) -> None:
+    from collaparte.evaluate.listen_notes import evaluate_notes
+    from collaparte.sound.soundfont import find_soundfont
+
+    fonts = [find_soundfont(), *([find_soundfont(second)] if second is not None else [])]
+    with progress() as bar:
+        task = bar.add_task("listening", total=None)
+        rows = evaluate_notes(
+            corpora, fonts, seed=seed, quick=quick, tell=lambda what: bar.update(task, description=what)
+        )
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    print_table(
+        ("soloist", "soundfont", "place", "bleed dB", "notes", "precision", "recall", "F (50 ms)", "delay ms", "p99"),
+        [
+            [
+                row.soloist, row.font, row.place, "" if row.bleed_db is None else f"{row.bleed_db:+.0f}", row.notes,
+                f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f_measure:.3f}",
+                f"{row.delay_median_ms:.0f}", f"{row.delay_p99_ms:.0f}",
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _whole(corpora: Path | None, seed: int, as_json: bool) -> None:
+    from collaparte.evaluate.listen_whole import evaluate_whole
+    from collaparte.sound.soundfont import find_soundfont
+
+    with progress() as bar:
+        task = bar.add_task("playing", total=None)
+        rows = evaluate_whole(
+            corpora, find_soundfont(), seed=seed, tell=lambda what: bar.update(task, description=what)
+        )
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    print_table(
+        ("take", "given as", "onsets", "mean ms", "median ms", "<=50", "<=100"),
+        [
+            [
+                row.take, row.given, row.onsets, f"{row.mean_ms:.0f}", f"{row.median_ms:.0f}",
+                f"{100 * row.within_50:.0f} %", f"{100 * row.within_100:.0f} %",
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip

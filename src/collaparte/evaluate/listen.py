@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
 from collaparte.evaluate.listen_peers import peer_run
+from collaparte.evaluate.listen_plot import plot_onsets
 from collaparte.events import Position
 from collaparte.follow import make_follower
 from collaparte.listen.audio import open_recording
@@ -121,6 +122,12 @@ def hear_recording(
     )
 
 
+def draw_minute(case: Recorded, heard: Heard, path: Path, from_s: float) -> None:
+    """The given alignment and what was heard, over the spectrogram."""
+    sound = np.concatenate([block for _, block in open_recording(case.sound).blocks()])
+    plot_onsets(sound, case.truth.first_s, case.truth.first_s + heard.onset_s, path, from_s=from_s)
+
+
 def hear_peer(case: Recorded, method: str, python: Path | str) -> Heard:
     """One of pymatchmaker's audio followers with its defaults and the true mean tempo, in its own Python."""
     recording = open_recording(case.sound)
@@ -163,11 +170,14 @@ def evaluate_listen(
     only: Sequence[str] = (),
     recordings: Iterable[Recorded] | None = None,
     hearing: str = "auto",
+    plot: Path | None = None,
+    plot_from_s: float = 60.0,
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[Row]:
     """A row for each recording and listener, then one for each listener over all recordings.
 
-    Without ``recordings`` those of ``violin_recordings``; ``only`` those of these names.
+    Without ``recordings`` those of ``violin_recordings``; ``only`` those of these names. A minute of the first one is
+    drawn to ``plot`` (see ``listen_plot``).
     """
     cases = (case for case in recordings or violin_recordings(corpora) if not only or case.name in only)
     heard: dict[str, list[Heard]] = {}
@@ -177,6 +187,8 @@ def evaluate_listen(
             tell(f"{listener}: {case.name}")
             ours = listener == "collaparte"
             one = hear_recording(case, follower, hearing=hearing) if ours else hear_peer(case, listener, peers_python)
+            if plot is not None and ours and not rows:
+                draw_minute(case, one, plot, plot_from_s)
             heard.setdefault(listener, []).append(one)
             rows.append(row_of(case.name, listener, [one]))
     return rows + [row_of("all", listener, several) for listener, several in heard.items()]

@@ -50,9 +50,15 @@ HELD = 0.05  # share of notes that are held, or hurried, beyond that: ...
 HELD_SPREAD = 0.4  # ... spread of the log of their length
 STILL = 0.01  # of the usual hazard, while there is silence
 NOTHING = 0.4  # similarity credited to "has not begun"
-NOISE_MARGIN = 0.12  # ... or this much over the middle place of the score
+NOISE_MARGIN = 0.2  # ... or this much over the middle place of the score
 SHARPNESS_BEFORE = 9.0  # ... and how much is made of it: noise must not begin
 SAME = 0.95  # cosine of two places that look alike
+MUSIC = (0.5, 0.7)  # of the usual similarity, for the best of the places around: below, what sounds is not this music
+USUAL_START, USUAL_SHARE = 0.5, 0.002  # what is usual, at first, and how it is learnt from each frame
+MUSIC_PLACES = (1, 5)  # behind and ahead of the present one
+MUSIC_SHARE = 0.05  # of what is thought of it, from each frame: the change from note to note is nothing strange
+STRICT, STRICT_SHARE = (0.6, 0.8), 0.25  # ... but before the beginning, and after a pause, notes come from silence
+PAUSE_S = 1.0
 BEGIN = 0.01  # probability per frame of beginning
 DECIDED = 0.6  # probability at which a place is said to be reached
 TEMPO_START = 0.9  # spread of the log of the beat period at the start: a page without a tempo mark says little
@@ -68,12 +74,16 @@ SLOWEST, FASTEST = 5.0, 5.0  # bounds of the tempo against the page's
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The soloist struck the notes of ``place`` at ``time_s``; known at ``heard_s`` with ``certainty``."""
+    """The soloist struck the notes of ``place`` at ``time_s``; known at ``heard_s`` with ``certainty``.
+
+    ``certainty`` is the belief that they are there or beyond, ``there`` that they are at this very place.
+    """
 
     place: int
     time_s: float
     heard_s: float
     certainty: float
+    there: float
 
 
 class Decoder:
@@ -107,6 +117,8 @@ class Decoder:
         self._alpha = np.zeros((SPAN, AGES))
         self._alpha[place - self._first, 0 if place >= 0 else AGES - 1] = 1.0
         self._attacks = []
+        self._usual = self._music = USUAL_START
+        self._paused_s = 0.0  # silence since the last place was reached
         self._last = None
         self._time()
 
@@ -116,27 +128,47 @@ class Decoder:
         """Take one frame in; a place, when one has been reached."""
         first = max(self._first, 0)
         growth = self.templates.begins(frame.rising, first, first + SPAN)
-        return self.weigh(frame, self.templates.similar(frame.partials), growth)
+        other = self.templates.below(frame.partials) if self.reached < 0 else 0.0
+        return self.weigh(frame, self.templates.similar(frame.partials), growth, other)
 
-    def weigh(self, frame: Frame, similar: Array, growth: Array) -> Reached | None:
-        """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows."""
+    def weigh(self, frame: Frame, similar: Array, growth: Array, other: float = 0.0) -> Reached | None:
+        """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows.
+
+        ``other``: how well what is not the beginning fits it.
+        """
         if self.reached >= 0:
             place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached, self.fit)
             if place is not None:
                 self.seek(place)
                 self._log_spread = max(self._log_spread, TEMPO_JUMP)
                 self._time()
+        active = frame.active * self._musical(similar, frame.active)
         # Noise fits every place a little: it must fit the first one better than the usual place to begin.
-        similar = self._around(similar, max(NOTHING, float(np.median(similar)) + NOISE_MARGIN))
+        similar = self._around(similar, max(NOTHING, other, float(np.median(similar)) + NOISE_MARGIN))
         growth = self._around(growth, 0.0)
         attack = np.minimum(ATTACK * np.log((growth + ATTACK_LEAST) / (ATTACK_USUAL + ATTACK_LEAST)), ATTACK_MOST)
         self._attacks = [attack, *self._attacks[: ATTACK_FRAMES * self._scale - 1]]
-        self._move(max(frame.active, STILL))
-        self._weigh(similar, frame.active)
+        self._move(max(active, STILL))
+        self._weigh(similar, active)
         total = self._alpha.sum()
         self._alpha /= total
         self.fit = float((self._alpha.sum(axis=1) * similar).sum())
         return self._decide(frame)
+
+    def _musical(self, similar: Array, active: float) -> float:
+        """0..1: whether what sounds is the music around here, lately; talk and other people's notes move nothing."""
+        if active < 0.5:
+            self._music = self._usual
+            self._paused_s += HOP_S
+            return 1.0
+        behind, ahead = MUSIC_PLACES
+        best = float(similar[max(self.reached - behind, 0) : self.reached + ahead + 1].max())
+        strict = self.reached < 0 or self._paused_s >= PAUSE_S
+        self._music += (STRICT_SHARE if strict else MUSIC_SHARE) * (best - self._music)
+        low, high = (share * self._usual for share in (STRICT if strict else MUSIC))
+        if best > low:
+            self._usual += USUAL_SHARE * (best - self._usual)
+        return min(max((self._music - low) / (high - low), 0.0), 1.0)
 
     def _around(self, values: Array, before: float) -> Array:
         """The values of the places in the span; nothing fits beyond the end."""
@@ -198,12 +230,13 @@ class Decoder:
             return None
         row = self._alpha[place]
         weight = float(row.sum())
-        age_s = float(row @ self._age_s) / max(weight, 1e-12)
+        age_s = float(np.interp(0.5 * weight, np.cumsum(row), self._age_s + HOP_S / 2))  # the median: tails are long
         self.reached = place + self._first
+        self._paused_s = 0.0
         time_s = frame.time_s - age_s
         self._observe(self.reached, time_s)
         self._slide()
-        return Reached(self.reached, time_s, frame.time_s, min(float(at_least[place]), 0.99))
+        return Reached(self.reached, time_s, frame.time_s, min(float(at_least[place]), 0.99), weight)
 
     def _observe(self, place: int, time_s: float) -> None:
         """Kalman filter on the log of the tempo; a pause leaves it alone."""

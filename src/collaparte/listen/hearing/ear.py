@@ -20,11 +20,14 @@ from collaparte.score import Score
 
 LOW = 52  # a part that goes below this pitch is listened to through a longer window
 WINDOW, LONG_WINDOW = 1024, 2048
-DETECTOR_S = -0.018  # how late onsets are placed on average; measured on rendered solos, see docs/hearing.md
+DETECTOR_S = -0.022  # how late onsets are placed on average; measured on rendered solos, see docs/hearing.md
 ENDS_AFTER_S = 0.15  # silence this long ends what was sounding
 LOUDNESS_SPAN_DB = 3.0  # dB for ten steps of velocity
 USUAL_VELOCITY = 64
 FORGET_LEVEL_S = 10.0
+HERE = 0.5  # belief in the very place that the soloist begins at
+LATEST_BEGINNING = 2  # the place at which a soloist whose first notes were not heard may be found ...
+CONFIRMED, CONFIRMED_S = 3, 2.5  # ... if so many are heard in a row, each within this time of the last
 
 
 class Ear:
@@ -49,6 +52,9 @@ class Ear:
         self._usual_db: float | None = None
         self._sounded_s = 0.0
         self._last_s = -np.inf
+        self._begun = False
+        self._in_a_row = 0
+        self._perhaps: Reached | None = None  # what may be a beginning after the first note
 
     @property
     def a4_hz(self) -> float:
@@ -73,8 +79,8 @@ class Ear:
         """The notes that began or ended, as known at ``heard_s``, when ``block`` was there."""
         events: list[SoloEvent] = []
         for frame in self._spectra.hear(block):
-            reached = self._guesses.hear(frame)
             self._listen_level(frame)
+            reached = self._confirmed(self._guesses.hear(frame), frame)
             if reached is not None:
                 events += self._struck(reached, frame, heard_s)
             elif self._sounding and self._silent_s >= ENDS_AFTER_S:
@@ -86,6 +92,28 @@ class Ear:
         """The player says: the next note is the first at or after ``beat``."""
         place = min(int(np.searchsorted(self.places.beat, beat - 1e-6)), len(self.places.beat) - 1)
         self._guesses.seek(place - 1)
+        self._begun = place > 0
+
+    def _confirmed(self, reached: Reached | None, frame: Frame) -> Reached | None:
+        """The first note begins the piece at once; one of the next, maybe a tuning note, with the two after it.
+
+        Anything else before the beginning is not the music, and the ear waits on.
+        """
+        if self._begun:
+            return reached
+        perhaps, over = self._perhaps, False
+        if reached is not None:
+            goes_on = perhaps is not None and reached.place == perhaps.place + 1
+            self._in_a_row = self._in_a_row + 1 if goes_on else 1
+            first = reached.place == 0 or self._in_a_row == CONFIRMED
+            self._begun = (first and reached.there > HERE) or self._guesses.took_over
+            self._perhaps, over = reached, reached.place > LATEST_BEGINNING and not goes_on
+        elif perhaps is not None:
+            over = self._silent_s > 2 * ENDS_AFTER_S or frame.time_s - perhaps.heard_s > CONFIRMED_S
+        if over and not self._begun:
+            self._guesses.seek(-1)
+            self._perhaps = None
+        return reached if self._begun else None
 
     def _listen_level(self, frame: Frame) -> None:
         if frame.active < 0.5:

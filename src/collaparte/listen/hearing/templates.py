@@ -19,6 +19,7 @@ PITCHES = 128
 PARTIALS = 14
 FALL = 0.88  # each partial against the last, after compression
 SPREAD = 0.012  # width of a partial for vibrato and intonation, share of its frequency
+BELOW = (12, 19)  # semitones below a note, of which it is the second and the third partial
 HELD = 0.6  # weight of a note held from before
 MERGE_BEATS = 1e-4
 
@@ -78,6 +79,7 @@ class Templates:
 
     def __init__(self, places: Places, window: int, cents: float = 0.0) -> None:
         self._window = window
+        self._first = places.struck[0]
         chords = [(struck, held) for struck, held in zip(places.struck, places.held, strict=True)]
         self._chords = sorted(set(chords))
         number = {chord: index for index, chord in enumerate(self._chords)}
@@ -92,6 +94,7 @@ class Templates:
         begun = np.stack([table[list(s)].sum(0) for s, _ in self._chords])
         self._sounding = _unit(sounding)
         self._begun = _unit(begun)
+        self._below = _unit(np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW]))
         here = self._sounding[self._of_place]
         # (k,): cosine between each place and the one before it.
         self.overlap = np.concatenate([[0.0], np.einsum("ij,ij->i", here[1:], here[:-1])]).astype(np.float64)
@@ -101,6 +104,10 @@ class Templates:
         length = float(np.sqrt(partials @ partials)) + 1e-6
         cosine: NDArray[np.float64] = (self._sounding @ partials / length).astype(np.float64)
         return np.take(cosine, self._of_place)
+
+    def below(self, partials: Array) -> float:
+        """Cosine of what sounds with the first place an octave or a twelfth lower: what a speaking voice may be."""
+        return float((self._below @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
 
     def begins(self, rising: Array, first: int, last: int) -> NDArray[np.float64]:
         """How strongly the notes struck at each place (k,) grow, in nepers; 0 outside ``first``..``last - 1``."""

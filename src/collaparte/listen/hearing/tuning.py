@@ -92,6 +92,12 @@ class Guess:
     score: float = 0.0
     reached: list[Reached] = field(default_factory=list)  # the last few
 
+    @property
+    def in_a_row(self) -> bool:
+        """Whether the last PLACES were heard one after the other, none left out."""
+        places = [one.place for one in self.reached]
+        return places == list(range(places[0], places[0] + PLACES)) if places else False
+
 
 class Guesses:
     """Decoders for several tunings that become one. ``decoder_of`` makes one for a tuning in cents.
@@ -104,6 +110,7 @@ class Guesses:
         self.best = self._all[0]
         self._pitch = Pitch(self.best.cents)
         self._sounded_s = 0.0
+        self.took_over = False  # another guess than the first speaks: it has heard notes in a row
 
     @property
     def cents(self) -> float:
@@ -133,6 +140,8 @@ class Guesses:
         """The soloist has just struck ``place``, or (-1) has not begun."""
         for guess in self._all:
             guess.decoder.seek(place)
+            guess.score, guess.reached = -DOUBT * abs(guess.cents), []
+        self._sounded_s = 0.0
 
     def _compare(self, frame: Frame) -> Reached | None:
         """Where the soloist is, when another guess has become the best."""
@@ -140,9 +149,9 @@ class Guesses:
         for guess in self._all:
             guess.score += GENTLE * frame.active * guess.decoder.fit
         best = max(self._all, key=lambda guess: guess.score)
-        took_over = best is not self.best and len(best.reached) == PLACES and best.score > self.best.score + LEAD
+        took_over = best is not self.best and best.in_a_row and best.score > self.best.score + LEAD
         if took_over:
-            self.best, self._pitch = best, Pitch(best.cents)
+            self.best, self._pitch, self.took_over = best, Pitch(best.cents), True
         if len(self.best.reached) == PLACES and self._sounded_s > AFTER_S:
             least = np.inf if self._sounded_s > SETTLED_S else self.best.score - BEHIND
             self._all = [guess for guess in self._all if guess is self.best or guess.score > least]
