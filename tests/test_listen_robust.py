@@ -132,7 +132,7 @@ def test_a_recording_of_another_piece_is_told(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "other.wav", bowed(other, onsets_s(len(other))), SAMPLE_RATE)
     said: list[str] = []
     try:
-        recorded_soloist(tmp_path / "other.wav", page(4 * TUNE), notice=said.append)
+        recorded_soloist(tmp_path / "other.wav", page(4 * TUNE), notice=said.append, a4_hz=440.0)
     except SoloistError as refused:
         said.append(str(refused))
     assert any("Is it the right recording" in text or "Is it a recording of this piece" in text for text in said)
