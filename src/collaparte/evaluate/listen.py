@@ -181,7 +181,7 @@ def evaluate_listen(
     """
     cases = (case for case in recordings or violin_recordings(corpora) if not only or case.name in only)
     heard: dict[str, list[Heard]] = {}
-    rows = []
+    rows: list[Row] = []
     for case in cases:
         for listener in ("collaparte", *peers):
             tell(f"{listener}: {case.name}")
