@@ -44,6 +44,8 @@ class EchoCanceller:
         fades = np.exp(-2.0 * np.arange(self._count) * BLOCK / RATE / FADES_S)
         self._doubt: Array = np.tile((LOUDEST**2 * fades)[:, None], (1, BLOCK + 1)).astype(np.float32)
         self._sent: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
+        self._power: Array = np.zeros((self._count, BLOCK + 1), np.float32)  # of what was sent
+        self._gains: Array = np.zeros(self._count, np.float32)  # of the room, mean power
         self._last: Array = np.zeros(BLOCK, np.float32)
         self._rest: Array = np.full(BLOCK + 1, QUIETEST, np.float32)
         self._tidied = 0
@@ -59,6 +61,7 @@ class EchoCanceller:
         taps[: min(len(response), len(taps))] = response[: len(taps)]
         self._room = np.fft.rfft(taps.reshape(self._count, BLOCK), 2 * BLOCK, axis=1).astype(np.complex64)
         power = np.abs(self._room) ** 2
+        self._gains = power.mean(axis=1)
         self._remains.learn(response[: len(taps)])
         self._doubt = (sure * np.maximum(power, power.mean(axis=1, keepdims=True)) + 1e-9).astype(np.float32)
 
@@ -91,25 +94,28 @@ class EchoCanceller:
         """(echo, own) of one block; then the room is adapted to what was wrong about it."""
         self._sent[1:] = self._sent[:-1].copy()
         self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
+        self._power[1:] = self._power[:-1].copy()
+        self._power[0] = self._sent[0].real ** 2 + self._sent[0].imag ** 2
         self._last = reference
         echo = np.fft.irfft((self._sent * self._room).sum(axis=0))[BLOCK:].astype(np.float32)
         wrong = np.concatenate([np.zeros(BLOCK, np.float32), microphone - echo])
         error = np.fft.rfft(wrong).astype(np.complex64)
         self._rest = SMOOTH * self._rest + (1.0 - SMOOTH) * (error.real**2 + error.imag**2)
-        power = self._sent.real**2 + self._sent.imag**2
-        seen = power * self._doubt
-        gains = (self._room.real**2 + self._room.imag**2).mean(axis=1)
-        own = self._remains.own(error, self._sent, gains, 0.5 * float(seen.sum()), BLOCK * float(echo @ echo))
+        seen = self._power * self._doubt
+        doubted, taken = 0.5 * float(seen.sum()), BLOCK * float(echo @ echo)
+        own = self._remains.own(error, self._sent, self._power, self._gains, doubted, taken)
         if self._remains.astray:  # somebody moved, or a clock: doubt, and learn quickly again
-            self._doubt = np.maximum(self._doubt, np.float32(self._remains.sameness**2) * gains[:, None])
-            seen = power * self._doubt
+            self._doubt = np.maximum(self._doubt, np.float32(self._remains.sameness**2) * self._gains[:, None])
+            seen = self._power * self._doubt
         # Overlap-save sees half of each window: hence the halves.
         total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
         self._room += self._doubt * np.conj(self._sent) * (error / total)
         self._doubt *= 1.0 - 0.5 * seen / total
         forgotten = np.float32(1.0 - REMEMBERS**2)
         self._room *= np.float32(REMEMBERS)
-        self._doubt = (1.0 - forgotten) * self._doubt + forgotten * (self._room.real**2 + self._room.imag**2)
+        power = self._room.real**2 + self._room.imag**2
+        self._gains = power.mean(axis=1)
+        self._doubt = (1.0 - forgotten) * self._doubt + forgotten * power
         self._tidy()
         return echo, own
 

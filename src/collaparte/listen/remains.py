@@ -69,21 +69,22 @@ class Remains:
         middle, self._late = float(power[third : 2 * third].mean()), float(power[-third:].mean())
         self._fades = float(np.clip((self._late / max(middle, TINY)) ** (1.0 / third), 0.5, 0.98))
 
-    def own(self, error: Spectrum, sent: Spectrum, gains: Array, doubted: float, echo: float) -> float:
+    def own(self, error: Spectrum, sent: Spectrum, power: Array, gains: Array, doubted: float, echo: float) -> float:
         """How surely 0..1 there is more in ``error`` than is left of the orchestra.
 
-        ``sent`` (partitions, BLOCK + 1) is the orchestra's sound, the latest first, ``gains`` (partitions,) the room's
-        mean power gain; ``doubted`` the power that the canceller's uncertainty explains, ``echo`` what was taken out.
+        ``sent`` (partitions, BLOCK + 1) is the orchestra's sound, the latest first, ``power`` its power, ``gains``
+        (partitions,) the room's mean power gain; ``doubted`` the power that the canceller's uncertainty explains,
+        ``echo`` what was taken out.
         """
         there = float((error.real**2 + error.imag**2).sum())
-        self._foretell(error, sent[:PARTITIONS], there)
-        oldest = sent[-1]
-        self._tail = self._fades * self._tail + self._late * float((oldest.real**2 + oldest.imag**2).sum())
+        self._foretell(error, sent[:PARTITIONS], power[:PARTITIONS].sum(axis=0), there)
+        loud = power.sum(axis=1)
+        self._tail = self._fades * self._tail + self._late * float(loud[-1])
         left = doubted + 0.5 * self._tail + ADDED * echo
         self._left = SMOOTH * self._left + (1.0 - SMOOTH) * left
         self._there = there if self._usual is None else SMOOTH * self._there + (1.0 - SMOOTH) * there
         self._usual = gains if self._usual is None else self._usual + BLOCK_S / USUAL_S * (gains - self._usual)
-        usual = float(0.5 * (sent.real**2 + sent.imag**2).sum(axis=1) @ self._usual)
+        usual = float(0.5 * loud @ self._usual)
         self._most = SMOOTH * self._most + (1.0 - SMOOTH) * MOVED * usual
         explained = self._left + min(self.sameness**2 * self._there, self._most)
         over_db = 10.0 * float(np.log10((self._there + TINY) / (explained + TINY)))
@@ -99,7 +100,7 @@ class Remains:
         likely = self.sameness > ASTRAY + (ASTRAY_WITH - ASTRAY) * self._played
         return likely and self._there < self._most
 
-    def _foretell(self, error: Spectrum, sent: Spectrum, there: float) -> None:
+    def _foretell(self, error: Spectrum, sent: Spectrum, power: Array, there: float) -> None:
         taps = np.fft.irfft((sent * self._foretold[: len(sent)]).sum(axis=0))
         taps[:BLOCK] = 0.0
         likely = np.fft.rfft(taps).astype(np.complex64)
@@ -108,6 +109,5 @@ class Remains:
         # Each block counts alike: a soloist who enters is loud, and agrees with anything for a moment.
         self._alike = SMOOTH_ALIKE * self._alike + (1.0 - SMOOTH_ALIKE) * alike
         self.sameness = max(self._alike, 0.0)
-        power = (sent.real**2 + sent.imag**2).sum(axis=0)
         gain = np.float32(STEP) * error / (power + np.float32(1e-6) * power.max() + np.float32(1e-9))
         self._foretold[: len(sent)] = np.float32(FORGETS) * self._foretold[: len(sent)] + sent.conj() * gain
