@@ -19,6 +19,7 @@ from test_training_data import a_match
 from collaparte.predict.policy import load_policy
 from collaparte.training.clone import CloneSettings
 from collaparte.training.cluster import Trials, run_many
+from collaparte.training.polish import PolishSettings
 from collaparte.training.ppo import PpoSettings
 
 
@@ -41,6 +42,7 @@ def test_rivals_practise_on_a_cluster_and_the_best_one_ships(cluster: None, tmp_
         PpoSettings(steps=256, lanes=4, rollout=32, batch=64, epochs=1, critic_first=1),
         cache=tmp_path / "cache",
         say=said.append,
+        polishing=PolishSettings(rounds=1, takes_a_round=3, crop=64, lanes=4, passes=1),
     )
     assert sorted(item.trial for item in found) == [0, 1]
     assert [item.pay for item in found] == sorted((item.pay for item in found), reverse=True)

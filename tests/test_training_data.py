@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from collaparte.errors import UnreadableScore
 from collaparte.training.data import DELETION, INSERTION, MATCH, read_match
 from collaparte.training.data.corpus import load
-from collaparte.training.data.onsets import forward
+from collaparte.training.data.onsets import forward, performance_of
 
 NEW = """info(matchFileVersion,1.0.0).
 info(midiClockUnits,480).
@@ -120,6 +122,11 @@ def test_a_corpus_is_read_once_and_says_what_it_dropped(little_corpus: Path, tmp
     np.testing.assert_array_equal(again.performances[3].time_s, found.performances[3].time_s)
     assert len(list((tmp_path / "cache").glob("onsets-*.npy"))) == 1
     assert first.page is found.voice("all").performances[1].page  # one page for all who play it
+    changed = little_corpus / "composer/piece0/P0.match"
+    later = changed.read_text(encoding="utf-8").replace(",960,1360,", ",970,1370,")  # as long as before
+    changed.write_text(later, encoding="utf-8")
+    anew = load(str(little_corpus), cache=tmp_path / "cache", progress=False)
+    assert anew.performances[0].time_s[0] == pytest.approx(970 / 960)
 
 
 def test_the_melody_is_the_upper_voice(little_corpus: Path, tmp_path: Path) -> None:
@@ -141,6 +148,19 @@ def test_train_data_shows_what_is_there(little_corpus: Path, tmp_path: Path) -> 
     assert "3 pieces, 6 performances, 366 onsets" in " ".join(told.output.split())
     assert "dropped: composer/piece0/bad" in told.output
     assert picture.stat().st_size > 5000
+
+
+@pytest.mark.corpora
+def test_the_ballades_melody_is_found_again_in_its_performances(corpora: Path, corpus: Callable[[str], Path]) -> None:
+    import mido
+
+    given = mido.MidiFile(corpora / "concerto/chopin_ballade1_melody_reference.mid")
+    theirs = [message.note for message in given if message.type == "note_on" and message.velocity]
+    (take,) = corpus("nasap-train").rglob("Chopin/Ballades/1/Ali01.match")
+    ours = performance_of(read_match(take), "Chopin/Ballades/1", "Ali01", "melody").page.onsets["top"].tolist()
+    same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
+    assert same / len(ours) > 0.8
+    assert same / len(theirs) > 0.65
 
 
 def test_times_that_run_back_are_left_out() -> None:

@@ -26,17 +26,19 @@ from collaparte.training.ablate import variants
 from collaparte.training.clone import CloneSettings, crops, loss_of
 from collaparte.training.data.corpus import Corpus
 from collaparte.training.data.onsets import Performance, forward
-from collaparte.training.data.splits import split
+from collaparte.training.data.splits import Split, split
 from collaparte.training.env import Rehearsal, page_score
 from collaparte.training.episodes import CLEAN, Episode, Variation, at, episode_of, episodes, pool_of, remember
 from collaparte.training.export import export
+from collaparte.training.judge import judge
 from collaparte.training.lanes import steady_lines
 from collaparte.training.lanes_env import Lanes
 from collaparte.training.network import Accompanist, zero_state
-from collaparte.training.pipeline import TUNING, run_tune
+from collaparte.training.pipeline import TUNING, Ground, run_polish, run_tune
+from collaparte.training.polish import PolishSettings, pay_of, polish, table_of
 from collaparte.training.ppo import LanesVec, PpoSettings, make_ppo, whole_sequences
 from collaparte.training.recover import weights_of
-from collaparte.training.reward import Pay, reward
+from collaparte.training.reward import Pay, log_period, reward
 
 torch.set_num_threads(1)  # more of them only get in each other's way on small networks
 
@@ -76,18 +78,19 @@ def test_the_steady_model_in_lanes_is_the_steady_model() -> None:
         np.testing.assert_allclose(line.spread_s[:-1], [plan.spread_s for plan in plans[:-1]], atol=1e-9)
 
 
-def rehearsed(seed: int, recall: bool) -> tuple[Episode, Page, float, object]:
+def rehearsed(seed: int, recall: bool, latency_s: float = 0.0) -> tuple[Episode, Page, float, object]:
     take = a_take(a_page(seed), seed)
     visited = take.played
     heard = np.round(take.time_s[visited] + np.random.default_rng(seed).normal(0, 0.008, len(visited)), 6)
     heard = np.maximum.accumulate(heard) - heard[0] + 1.0
     recalled = remember(take.page, [a_take(take.page, 7).time_s, a_take(take.page, 8).time_s]) if recall else None
     line = steady_lines([(take.page, visited, heard)], np.array([0.5]))[0]
-    return episode_of(take, line, visited, heard, take.time_s, recalled), take.page, 0.5, recalled
+    item = episode_of(take, line, visited, heard, take.time_s, recalled)
+    return replace(item, latency_s=latency_s), take.page, 0.5, recalled
 
 
 def test_lanes_equal_the_engine_with_the_chair_empty_step_by_step() -> None:
-    dealt = [rehearsed(seed, recall) for seed, recall in ((1, True), (2, False))]
+    dealt = [rehearsed(1, True), rehearsed(2, False), rehearsed(3, True, 0.04)]
     supply = iter([item[0] for item in dealt] * 3)
     lanes = Lanes(len(dealt), lambda: next(supply))
     seen = lanes.reset()
@@ -109,6 +112,47 @@ def test_lanes_equal_the_engine_with_the_chair_empty_step_by_step() -> None:
                 late += info["error_s"] > 0.02
     assert early > 10  # both ways of sounding were seen
     assert late > 10
+
+
+def test_polishing_is_paid_as_the_room_pays_step_by_step() -> None:
+    item = rehearsed(1, True, 0.02)[0]
+    lanes = Lanes(1, lambda: item)
+    lanes.reset()
+    pay = replace(lanes.pay, jerk=0.7)
+    lanes.pay = pay
+    action = np.random.default_rng(3).normal(0, 0.2, len(item) - 1).astype(np.float32)
+    paid = np.array([lanes.step(action[place : place + 1])[1][0] for place in range(len(action))])
+    batch = torch.from_numpy(table_of(item))[:, None]
+    ours = pay_of(pay, batch, torch.from_numpy(action)[:, None])[:, 0].numpy()
+    whole = np.diff(item.visited) == 1
+    music = log_period(item.next_s[:-1] - item.true_s[:-1], item.length[:-1])
+    own = np.minimum(np.abs(np.diff(np.where(whole, music, np.nan), prepend=np.nan)), 2.0)
+    np.testing.assert_allclose(ours + pay.jerk * np.nan_to_num(own), paid, atol=2e-3)
+    assert np.std(paid) > 0.1
+
+
+def test_what_is_polished_is_not_polished_again_but_for_another_clone(tmp_path: Path) -> None:
+    takes = tuple(a_take(a_page(seed, 90), seed) for seed in range(3))
+    ground = Ground(Corpus("test", takes, ()), Split(1, ("piece",), (), (), ()), tmp_path)
+    settings = PolishSettings(rounds=1, takes_a_round=3, crop=64, lanes=2, passes=1)
+    said: list[str] = []
+    for turn, again in ((0, False), (0, True), (1, False)):
+        torch.manual_seed(turn)
+        torch.save(Accompanist().state_dict(), tmp_path / "clone-best.pt")
+        said.clear()
+        run_polish(ground, settings, said.append)
+        assert any("polished already" in line for line in said) is again
+
+
+def test_polishing_makes_the_orchestra_smoother() -> None:
+    takes = [a_take(a_page(seed, 90), seed) for seed in range(8)]
+    torch.manual_seed(0)
+    settings = PolishSettings(rounds=6, takes_a_round=8, crop=64, lanes=6, rate=3e-3, average=0.8, pay=Pay(jerk=2.0))
+    network = polish(takes, Accompanist(), settings, lambda text: None)
+    items = episodes(takes, pool_of(takes), CLEAN, np.random.default_rng(0))
+    before, after = judge(None, items), judge(network, items)
+    assert after.roughness < 0.9 * before.roughness
+    assert after.pay > before.pay
 
 
 @pytest.mark.filterwarnings("error")
@@ -222,6 +266,17 @@ def test_episodes_know_what_would_have_been_right() -> None:
     assert np.isfinite(other.observation).all()
 
 
+def test_some_episodes_are_played_by_simulated_soloists() -> None:
+    takes = [a_take(a_page(seed), seed) for seed in range(12)]
+    items = episodes(takes, pool_of(takes), replace(CLEAN, simulated_share=0.5), np.random.default_rng(2))
+    played = [item for item in items if "simulated" in item.name]
+    assert 2 < len(played) < 10
+    for item in played:
+        judged = np.isfinite(item.next_s)
+        error_s = (item.steady.from_s + item.steady.beat_period_s * item.length - item.next_s)[judged][10:]
+        assert 0.001 < np.median(np.abs(error_s)) < 0.15  # they play in time, but like people
+
+
 def test_the_same_music_under_another_name_stays_on_one_side() -> None:
     page = a_page(1, 120)
     other = Page(page.onsets[:90])  # a repeat left out
@@ -300,9 +355,10 @@ def test_one_command_trains_from_match_files_to_a_policy_and_goes_on_where_it_st
     cloning = CloneSettings(rounds=2, takes_a_round=6, crop=64, lanes=8, passes=1)
     practice = PpoSettings(steps=1024, lanes=8, rollout=64, batch=256)
     said: list[str] = []
-    path = run_all(ground, cloning, practice, said.append)
+    polishing = PolishSettings(rounds=1, takes_a_round=6, crop=64, lanes=8, passes=1)
+    path = run_all(ground, cloning, practice, said.append, polishing=polishing)
     assert load_policy(path).passport["training_pieces"] == sorted(ground.split.train)
-    run_all(ground, replace(cloning, rounds=3), replace(practice, steps=2048), said.append)
+    run_all(ground, replace(cloning, rounds=3), replace(practice, steps=2048), said.append, polishing=polishing)
     assert any("going on from round 2" in line for line in said)
     assert any("going on after 1024 steps" in line for line in said)
 
@@ -340,12 +396,15 @@ def test_the_shipped_policy_is_fine_tuned_to_one_soloist_and_never_gets_worse(tm
 
 
 def test_an_ablation_changes_one_thing_at_a_time() -> None:
-    usual = asdict(PpoSettings())
-    flat = usual | usual.pop("pay")
-    for name, settings in variants(PpoSettings()).items():
-        other = asdict(settings)
-        other |= other.pop("pay")
-        changed = [key for key in flat if flat[key] != other[key]]
+    usual = (PolishSettings(), PpoSettings())
+    for name, recipe in variants(*usual).items():
+        changed = set()
+        for before, after in zip(usual, recipe, strict=True):
+            one, other = asdict(before), asdict(after) if after is not None else {}
+            for part in ("pay", "variation"):
+                one |= one.pop(part)
+                other |= other.pop(part, {})
+            changed |= {"a stage"} if not other else {key for key in one if one[key] != other[key]}
         assert len(changed) == (0 if name == "as shipped" else 1), name
 
 

@@ -121,6 +121,27 @@ def clone(
         run_clone(ground, CloneSettings(seed=seed, minutes=minutes, rounds=rounds), _say, start, bar)
 
 
+@train.command(examples=("collaparte train polish",))
+@corpus_option
+@corpora_option
+@cache_option
+@run_option
+@seed_option
+@click.option("--rounds", type=click.IntRange(1), help="In all.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Instead of the clone.")
+def polish(
+    corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, rounds: int | None,
+    start: Path | None,
+) -> None:  # fmt: skip
+    """The clone learns the pay of the practice room by the pay's own slope."""
+    ground = _ground(folder, corpus, corpora, cache, seed)
+    from collaparte.training.pipeline import run_polish
+    from collaparte.training.polish import PolishSettings
+
+    with _bar() as bar:
+        run_polish(ground, PolishSettings(seed=seed, rounds=rounds or PolishSettings.rounds), _say, start, bar)
+
+
 @train.command(examples=("collaparte train ppo --minutes 30",))
 @corpus_option
 @corpora_option
@@ -129,12 +150,14 @@ def clone(
 @seed_option
 @click.option("--minutes", type=float, default=40.0, show_default=True, help="At most.")
 @click.option("--steps", type=int, help="In all.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Instead of the clone.")
+@click.option(
+    "--start", type=click.Path(path_type=Path, exists=True), metavar="PT", help="Instead of the polished one."
+)
 def ppo(
     corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, minutes: float, steps: int | None,
     start: Path | None,
 ) -> None:  # fmt: skip
-    """Practice: recurrent PPO, from the clone on."""
+    """Practice: recurrent PPO, from the polished clone on."""
     ground = _ground(folder, corpus, corpora, cache, seed)
     from collaparte.training.pipeline import run_practice
     from collaparte.training.ppo import PpoSettings
@@ -153,7 +176,9 @@ def ppo(
 @cache_option
 @run_option
 @seed_option
-@click.option("--algorithm", default="clone, then recurrent PPO", show_default=True, help="What the passport says.")
+@click.option(
+    "--algorithm", default="clone, polished, then recurrent PPO", show_default=True, help="What the passport says."
+)
 def export(
     weights: Path, target: Path, corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int,
     algorithm: str,
@@ -172,20 +197,21 @@ def export(
 @cache_option
 @run_option
 @seed_option
-@click.option("--steps", type=int, default=262_144, show_default=True, help="Of practice, for each variant.")
+@click.option("--steps", type=int, default=65_536, show_default=True, help="Of practice, for each variant.")
+@click.option("--rounds", type=click.IntRange(1), default=4, show_default=True, help="Of polishing.")
 @click.option("--no-networks", is_flag=True, help="Leave out the networks, which are cloned anew.")
 def ablate(
     weights: Path, corpus: str, corpora: Path | None, cache: Path | None, folder: Path, seed: int, steps: int,
-    no_networks: bool,
+    rounds: int, no_networks: bool,
 ) -> None:  # fmt: skip
-    """What each choice of the practice is worth: one changed at a time, from the clone in WEIGHTS on.
+    """What each choice of polishing and practice is worth: one changed at a time, from the clone in WEIGHTS on.
 
     Mean ms / median ms / share within 30 ms, and roughness, on the tuning pieces: cold, and with three takes.
     """
     ground = _ground(folder, corpus, corpora, cache, seed)
     from collaparte.training.ablate import ablate as run_ablation
 
-    run_ablation(ground, weights, folder, steps, seed, not no_networks, _say)
+    run_ablation(ground, weights, folder, steps, rounds, seed, not no_networks, _say)
 
 
 @train.command("all", examples=("collaparte train all --run practice", "collaparte train all --engine ray --seeds 3"))
@@ -214,7 +240,7 @@ def everything(
     corpus: tuple[str, ...], corpora: Path | None, cache: Path | None, folder: Path, seed: int, clone_minutes: float,
     ppo_minutes: float, engine: str, seeds: int, population: int, address: str | None,
 ) -> None:  # fmt: skip
-    """From nothing to a policy: data, clone, practice, export. About half an hour on one core with the whole corpus.
+    """From nothing to a policy: data, clone, polish, practice, export. Under half an hour on one core, whole corpus.
 
     With --engine ray, many such trainings at once, judged alike on their tuning pieces; the best one's policy is
     exported. In a population the worst take over the weights of the best as they practise.
@@ -223,6 +249,7 @@ def everything(
         raise click.UsageError("Several corpora, seeds or rivals at once need --engine ray.")
     _wants_torch()
     from collaparte.training.clone import CloneSettings
+    from collaparte.training.polish import PolishSettings
     from collaparte.training.ppo import PpoSettings
 
     cloning, practice = CloneSettings(seed=seed, minutes=clone_minutes), PpoSettings(seed=seed, minutes=ppo_minutes)
@@ -236,7 +263,7 @@ def everything(
     from collaparte.training.pipeline import run_all
 
     with _bar() as bar:
-        path = run_all(ground, cloning, practice, _say, bar)
+        path = run_all(ground, cloning, practice, _say, bar, PolishSettings(seed=seed))
     _say(f"{path}")
 
 

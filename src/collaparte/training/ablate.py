@@ -1,4 +1,4 @@
-"""What each choice of the practice is worth: one thing changed at a time, the same short budget, seed and clone.
+"""What each choice of polishing and practice is worth: one thing changed at a time, the same budget, seed and clone.
 
 Judged on the tuning pieces, cold and with three remembered takes: foresight, and the roughness of the orchestra. The
 practised weights are judged as they are, not mixed with the clone's. The networks are cloned anew, since what a clone
@@ -19,10 +19,13 @@ from collaparte.training.episodes import Episode, Variation, episodes, pool_of
 from collaparte.training.judge import Verdict, judge
 from collaparte.training.network import Accompanist
 from collaparte.training.pipeline import Ground, read_weights, tuning_sets
+from collaparte.training.polish import PolishSettings, polish
 from collaparte.training.ppo import PpoSettings, practise
+from collaparte.training.reward import Pay
 
-STEPS = 262_144
+STEPS, ROUNDS = 65_536, 4
 SHORT_CLONE = CloneSettings(rounds=6)
+IN_TIME = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,33 @@ class Finding:
     three: Verdict
 
 
-def variants(usual: PpoSettings) -> dict[str, PpoSettings]:
-    """What is changed, by name."""
-    pay = usual.pay
+Recipe = tuple[PolishSettings | None, PpoSettings | None]
+
+
+def variants(polishing: PolishSettings, practice: PpoSettings) -> dict[str, Recipe]:
+    """What is changed, by name; None leaves a stage out."""
+
+    def paid(**changed: float | bool) -> Recipe:
+        pay: Pay = replace(practice.pay, **changed)  # type: ignore[arg-type]
+        return replace(polishing, pay=pay), replace(practice, pay=pay)
+
+    jerk = practice.pay.jerk
     return {
-        "as shipped": usual,
-        "pay for jerk: none": replace(usual, pay=replace(pay, jerk=0.0)),
-        "pay for jerk: half": replace(usual, pay=replace(pay, jerk=pay.jerk / 2)),
-        "pay for jerk: twice": replace(usual, pay=replace(pay, jerk=pay.jerk * 2)),
-        "pay for jerk: only beyond the music's": replace(usual, pay=replace(pay, beyond=True)),
-        "discount .5": replace(usual, gamma=0.5),
-        "discount .65": replace(usual, gamma=0.65),
-        "discount .8": replace(usual, gamma=0.8),
-        "entropy .001": replace(usual, entropy=0.001),
-        "log_std -3": replace(usual, log_std=-3.0),
-        "log_std -4": replace(usual, log_std=-4.0),
-        "the critic from the first step": replace(usual, critic_first=0),
+        "as shipped": (polishing, practice),
+        "polished only": (polishing, None),
+        "practised only": (None, practice),
+        "pay for jerk: none": paid(jerk=0.0),
+        "pay for jerk: half": paid(jerk=jerk / 2),
+        "pay for jerk: twice": paid(jerk=jerk * 2),
+        "in time only, none slower": (
+            replace(polishing, variation=replace(polishing.variation, stretch=IN_TIME)),
+            replace(practice, variation=replace(practice.variation, stretch=IN_TIME)),
+        ),
+        "discount .5": (polishing, replace(practice, gamma=0.5)),
+        "discount .6": (polishing, replace(practice, gamma=0.6)),
+        "entropy .001": (polishing, replace(practice, entropy=0.001)),
+        "log_std -3": (polishing, replace(practice, log_std=-3.0)),
+        "log_std -4": (polishing, replace(practice, log_std=-4.0)),
     }
 
 
@@ -65,17 +79,26 @@ def ablate(
     weights: Path,
     folder: Path,
     steps: int = STEPS,
+    rounds: int = ROUNDS,
     seed: int = 1,
     networks: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[Finding]:
-    """Practise each variant from ``weights`` (a clone's) and judge it; then the networks, if wanted."""
+    """Polish and practise each variant from ``weights`` (a clone's) and judge it; then the networks, if wanted."""
     sets = tuning_sets(ground.tune or ground.train[:8])
     found = [_judged("the clone itself", read_weights(weights), sets)]
     say(told(found[0]))
-    for name, settings in variants(replace(PpoSettings(seed=seed), steps=steps)).items():
-        room = folder / str(len(found))
-        agent = practise(ground.train, read_weights(weights), settings, room, _silent)
+    polished: dict[str, Accompanist] = {}  # by how: most variants begin with the same one
+    recipes = variants(PolishSettings(seed=seed, rounds=rounds), PpoSettings(seed=seed, steps=steps))
+    for name, (polishing, practice) in recipes.items():
+        agent = read_weights(weights)
+        if polishing is not None:
+            how = repr(polishing)
+            if how not in polished:
+                polished[how] = polish(ground.train, agent, polishing, _silent)
+            agent.load_state_dict(polished[how].state_dict())
+        if practice is not None:
+            agent = practise(ground.train, agent, practice, folder / str(len(found)), _silent)
         found.append(_judged(name, agent, sets))
         say(told(found[-1]))
     for finding in _networks(ground, folder, seed, sets) if networks else ():

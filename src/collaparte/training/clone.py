@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +163,7 @@ def clone(
     rng = np.random.default_rng([settings.seed, 7])
     tests = {
         "cold": episodes(tune, pool_of(tune), CLEAN, rng),
-        "k=3": episodes(tune, pool_of(tune), Variation((1, 1), (0, 0), (0, 0), 1.0, 1.0, 0.0, 3, 0.0), rng),
+        "k=3": episodes(tune, pool_of(tune), replace(CLEAN, recall_share=1.0, most_takes=3), rng),
     }
 
     def judged(found: dict[str, tuple[float, float, float]]) -> float:

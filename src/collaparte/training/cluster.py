@@ -1,11 +1,11 @@
 """Many trainings at once on a Ray cluster: seeds, corpora, and populations that practise in competition.
 
-One trial is one corpus, one seed and, in a population, one rival. A trial clones, then practises in turns; after each
-turn it is judged on the corpus' tuning pieces, without noise, and reports. Trials of one corpus run side by side, the
-corpora one after the other: what was judged on different pieces cannot compete. In a population (population-based
-training, Jaderberg et al. 2017) the worst quarter takes over the weights of the best after every turn, and practises on
-with settings near theirs: rate, discount, and what is paid for a smooth orchestra. What all are judged by stays the
-same: the pay an onset as ``reward.py`` ships it.
+One trial is one corpus, one seed and, in a population, one rival. A trial clones, polishes, then practises in turns;
+after each turn it is judged on the corpus' tuning pieces, without noise, and reports. Trials of one corpus run side by
+side, the corpora one after the other: what was judged on different pieces cannot compete. In a population
+(population-based training, Jaderberg et al. 2017) the worst quarter takes over the weights of the best after every
+turn, and practises on with settings near theirs: rate, discount, and what is paid for a smooth orchestra. What all are
+judged by stays the same: the pay an onset as ``reward.py`` ships it.
 
 folder/results.json               the table: by corpus, best first
 folder/<corpus>/policy.onnx       the best one's policy, with its passport
@@ -27,6 +27,7 @@ import numpy as np
 
 from collaparte.errors import CollaparteError, MissingExtra
 from collaparte.training.clone import CloneSettings
+from collaparte.training.polish import PolishSettings
 from collaparte.training.ppo import PpoSettings
 
 CLONE, AGENT, PRACTICE = "clone.pt", "agent.pt", ("ppo.zip", "ppo.json")
@@ -72,12 +73,14 @@ def run_many(
     address: str | None = None,
     start: Path | None = None,
     say: Callable[[str], None] = print,
+    polishing: PolishSettings | None = None,
 ) -> list[Outcome]:
     """Run them all; corpus by corpus, best first. Writes the table and the best ones' policies into ``folder``.
 
     ``address`` is a running cluster's ("auto": the one this machine belongs to); None starts one here and ends it
     afterwards. On a cluster, corpora, cache and folder must be on storage that all machines share. ``start``: weights
-    to practise from instead of cloning. Raises MissingExtra without ray, CollaparteError when every trial failed.
+    to practise from instead of cloning and polishing. Raises MissingExtra without ray, CollaparteError when every trial
+    failed.
     """
     try:
         import ray
@@ -89,6 +92,7 @@ def run_many(
     told: dict[str, Any] = {
         "turns": trials.turns,
         "cloning": cloning,
+        "polishing": polishing or PolishSettings(),
         "practice": practice,
         "corpora": None if corpora is None else str(corpora.resolve()),
         "cache": None if cache is None else str(cache.resolve()),
@@ -167,6 +171,7 @@ def _trial(config: Mapping[str, Any], told: Mapping[str, Any]) -> None:
     from collaparte.training.episodes import CLEAN, episodes, pool_of
     from collaparte.training.judge import judge
     from collaparte.training.pipeline import prepare, read_weights, run_clone
+    from collaparte.training.polish import polish
     from collaparte.training.ppo import practise
 
     torch.set_num_threads(1)
@@ -184,6 +189,7 @@ def _trial(config: Mapping[str, Any], told: Mapping[str, Any]) -> None:
             shutil.copy(told["start"], room / CLONE)
         else:
             network = run_clone(ground, replace(told["cloning"], seed=int(config["seed"])), _silent)
+            network = polish(ground.train, network, replace(told["polishing"], seed=int(config["seed"])), _silent)
             torch.save(network.state_dict(), room / CLONE)
         items = episodes(ground.tune or ground.train[:8], pool_of(ground.tune), CLEAN, np.random.default_rng(1))
         practice: PpoSettings = told["practice"]
@@ -227,11 +233,11 @@ def _outcomes(results: Any, corpus: str, room: Path) -> list[Outcome]:
 def _ship(
     best: Outcome, room: Path, corpus: str, corpora: Path | None, cache: Path | None, say: Callable[[str], None]
 ) -> None:
-    from collaparte.training.pipeline import prepare, run_export
+    from collaparte.training.pipeline import ALGORITHM, prepare, run_export
 
     ground = prepare(room, corpus, corpora, cache)
     shutil.copy(best.weights, room / AGENT)
-    run_export(ground, room / AGENT, room / "policy.onnx", "clone, then recurrent PPO; the best of many", say)
+    run_export(ground, room / AGENT, room / "policy.onnx", f"{ALGORITHM}; the best of many", say)
 
 
 __all__: Sequence[str] = ["Outcome", "Trials", "run_many"]

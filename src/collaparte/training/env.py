@@ -128,15 +128,16 @@ class Rehearsal(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         period_s = self._plan.beat_period_s * math.exp(chosen)
         plan = replace(self._plan, beat_period_s=period_s, hold_beat=None)
         self._chair.plan_made, self._told.beat = plan, float(item.beat[place])
-        heard_s, next_heard_s = self._heard(place), self._heard(place + 1)
-        self._listen(self._engine.step(heard_s, [SoloEvent(heard_s, heard_s, True, SOLO_PITCH)]))
-        self._listen(self._engine.step(next_heard_s))
+        heard_s = self._heard(place)
+        known_s, next_known_s = self._known(place), self._known(place + 1)
+        self._listen(self._engine.step(known_s, [SoloEvent(heard_s, known_s, True, SOLO_PITCH)]))
+        self._listen(self._engine.step(next_known_s))
         whole = int(item.visited[place + 1]) == int(item.visited[place]) + 1
         self._place += 1
         observation = self._sense_after(plan, chosen)
         awaited = float(self._page.beat[item.visited[place] + 1])
         predicted = plan.time_of(awaited)
-        at_once = max(next_heard_s + HORIZON_S, self._plan.from_s)
+        at_once = max(next_known_s + HORIZON_S, self._plan.from_s)
         sounded = self._sounded.get(round(awaited, 6), at_once)
         length = float(item.length[place])
         nan = math.nan
@@ -144,7 +145,7 @@ class Rehearsal(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         orchestra = float(log_period(np.array(sounded - self._last[0]), np.array(length))) if whole else nan
         solo = float(log_period(np.array(true_next_s - true_s), np.array(length))) if whole else nan
         error = predicted - true_next_s if whole else nan
-        stood = next_heard_s - predicted if whole else nan
+        stood = next_known_s - predicted if whole else nan
         paid = reward(
             self._pay, *(np.array(value) for value in (error, orchestra, self._last[1], solo, self._last[2], stood))
         )
@@ -155,6 +156,10 @@ class Rehearsal(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def _heard(self, place: int) -> float:
         """When an onset is heard, on the engine's clock, to the microsecond like everything the engine hears."""
         return round(float(self._episode.heard_s[place]) - self._began_s, 6)
+
+    def _known(self, place: int) -> float:
+        """When the engine learns of it."""
+        return round(self._heard(place) + self._episode.latency_s, 6)
 
     def _listen(self, values: list[Any]) -> None:
         for value in values:

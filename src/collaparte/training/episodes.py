@@ -1,14 +1,14 @@
 """One episode: a performance as the agent will live through it, with what it heard, remembered and should have known.
 
-What varies from episode to episode (all seeded): tempo stretched, onsets heard with noise, onsets missed, the page's
-tempo mark wrong, a number of remembered takes, by other players or made up as the same player's: own intervals
+What varies from episode to episode (all seeded): tempo stretched, onsets heard with noise and late, onsets missed, the
+page's tempo mark wrong, a number of remembered takes, by other players or made up as the same player's: own intervals
 blended with another player's, slow drift, 4 to 16 ms of jitter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from collaparte.predict.features import RECALL_AHEAD, Page, RecalledLine, Steady
 from collaparte.takes.recollection import HALF_LIFE, LOCAL_INTERVALS, together
 from collaparte.training.data.onsets import Performance
 from collaparte.training.lanes import steady_lines
+from collaparte.training.soloists import simulated
 
 Floats = NDArray[np.float64]
 
@@ -30,14 +31,16 @@ class Variation:
     stretch: tuple[float, float] = (0.8, 1.25)
     noise_s: tuple[float, float] = (0.0, 0.015)
     missed: tuple[float, float] = (0.0, 0.08)
+    latency_s: tuple[float, float] = (0.0, 0.02)  # known, so that onsets keep their times, but heard so much later
     quiet_share: float = 0.5  # episodes with neither noise nor missed notes
     recall_share: float = 0.55  # episodes with memory
     same_player_share: float = 0.45  # of those: made-up takes by the same player
     most_takes: int = 6
     page_tempo: float = 0.2  # standard deviation of the log of the page's wrong tempo
+    simulated_share: float = 0.0  # episodes whose page a simulated soloist plays
 
 
-CLEAN = Variation((1.0, 1.0), (0.0, 0.0), (0.0, 0.0), 1.0, 0.0, 0.0, 0, 0.0)
+CLEAN = Variation((1.0, 1.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, 0.0, 0.0, 0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Episode:
 
     ``true_s`` (n,) when the visited onsets really began, ``next_s`` (n,) when the page's next onset really began
     (NaN: not played), ``length`` (n,) quarters to it, ``steady`` the plan with zero action, ``visited`` page indices,
-    ``beat`` (n,) theirs, ``heard_s`` (n,) when they were heard to begin.
+    ``beat`` (n,) theirs, ``heard_s`` (n,) when they were heard to begin; the engine learns that ``latency_s`` later.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Episode:
     steady: SteadyLine
     beat: Floats
     heard_s: Floats
+    latency_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.visited)
@@ -143,7 +147,7 @@ def crop(item: Episode, start: int, size: int) -> Episode:
     line = SteadyLine(item.steady.from_s[part], item.steady.beat_period_s[part], item.steady.spread_s[part])
     return Episode(
         item.name, item.visited[part], item.observation[part], item.target[part], item.true_s[part],
-        item.next_s[part], item.length[part], line, item.beat[part], item.heard_s[part],
+        item.next_s[part], item.length[part], line, item.beat[part], item.heard_s[part], item.latency_s,
     )  # fmt: skip
 
 
@@ -225,14 +229,20 @@ def episodes(
     drafts = []
     for item in performances:
         others = [other for other in pool.get(id(item.page), []) if other is not item]
+        if variation.simulated_share and rng.random() < variation.simulated_share:
+            item = simulated(item.page, item.piece, rng)
         drafts.append(_draft(item, others, variation, rng))
     lines = steady_lines(
         [(draft.performance.page, draft.visited, draft.heard_s) for draft in drafts],
         np.array([draft.page_period_s for draft in drafts]),
     )
+    latency_s = rng.spawn(1)[0].uniform(*variation.latency_s, len(drafts)).tolist()
     return [
-        episode_of(draft.performance, line, draft.visited, draft.heard_s, draft.true_s, draft.recalled)
-        for draft, line in zip(drafts, lines, strict=True)
+        replace(
+            episode_of(draft.performance, line, draft.visited, draft.heard_s, draft.true_s, draft.recalled),
+            latency_s=latency,
+        )
+        for draft, line, latency in zip(drafts, lines, latency_s, strict=True)
     ]
 
 

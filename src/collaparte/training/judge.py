@@ -19,13 +19,17 @@ TOLERANCE_S = 0.030
 
 @dataclass(frozen=True)
 class Verdict:
-    """Means over takes: error in ms (mean, median), share within 30 ms, roughness of the orchestra, pay an onset."""
+    """Means over takes: error in ms (mean, median), share within 30 ms, roughness of the orchestra, pay an onset;
+
+    ``together_30``: the share of the orchestra's notes that sounded within 30 ms of the soloist's.
+    """
 
     mean_ms: float
     median_ms: float
     within_30: float
     roughness: float
     pay: float
+    together_30: float
 
     def __str__(self) -> str:
         return (
@@ -85,7 +89,8 @@ def _figures(
     places = np.flatnonzero(heard)
     beat, when = item.beat[places] + item.length[places], sounded[places]
     if len(size) < 3 or len(places) < 4:
-        return (float("nan"),) * 5
+        return (float("nan"),) * 6
+    away = np.abs(when - item.next_s[places])
     period = np.log(np.maximum(np.diff(when), 0.010) / np.diff(beat))
     return (
         float(1e3 * size.mean()),
@@ -93,4 +98,5 @@ def _figures(
         float((size <= TOLERANCE_S).mean()),
         float(np.abs(np.diff(period)).mean()),
         float(paid[:count].mean()),
+        float((away[np.isfinite(away)] <= TOLERANCE_S).mean()),
     )

@@ -2,8 +2,9 @@
 
 A recorded soloist does not react, so all that is sensed except the agent's own doings is known when an episode is
 made; a step looks it up, works out when the orchestra's note sounds, and pays. The rule for the sounding (a test
-compares it with the engine, step by step): a note that shares the awaited onset sounds when predicted; if the soloist
-is heard more than the conductor's horizon before that, it sounds at once, but not before the smoothed onset.
+compares it with the engine, step by step): a note that shares the awaited onset sounds when predicted, but not before
+the plan was made; if the soloist is heard more than the conductor's horizon before that, it sounds at once, but not
+before the smoothed onset. The soloist is heard the episode's latency after the onset.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Lanes:
         self._width = max(len(item) for item in self._episodes)
         shape = (self.count, self._width)
         self._observation = np.zeros((*shape, N_SENSES), dtype=np.float32)
-        self._table = np.full((8, *shape), np.nan)
+        self._table = np.full((9, *shape), np.nan)
         self._length = np.zeros(self.count, dtype=np.int64)
         for lane in range(self.count):
             self._seat(lane)
@@ -68,6 +69,7 @@ class Lanes:
         rows[5, :count] = item.heard_s
         rows[6, :count] = np.append(np.diff(item.visited) == 1, False)
         rows[7, :count] = np.append(np.diff(item.beat), item.length[-1])
+        rows[8, :count] = item.heard_s + item.latency_s
         self._length[lane] = count
         self._place[lane] = 0
         self._own = getattr(self, "_own", np.zeros((self.count, 3), dtype=np.float32))
@@ -87,17 +89,18 @@ class Lanes:
         """(observations, rewards, dones, last observations of the lanes that ended); ended lanes begin anew."""
         lanes, place = np.arange(self.count), self._place
         action = np.clip(np.asarray(action, dtype=np.float64).reshape(-1), -ACTION_LIMIT, ACTION_LIMIT)
-        from_s, period, length, next_s, true_s, _, whole, span = self._table[:, lanes, place]
+        from_s, period, length, next_s, true_s, _, whole, span, known = self._table[:, lanes, place]
         following = np.minimum(place + 1, self._width - 1)
-        heard_next, from_next = self._table[5, lanes, following], self._table[0, lanes, following]
+        heard_next, from_next, known_next = self._table[[5, 0, 8]][:, lanes, following]
         predicted = from_s + period * np.exp(action) * length
-        at_once = np.maximum(heard_next + HORIZON_S, from_next)
-        sounded = np.where(predicted - HORIZON_S <= heard_next, predicted, at_once)
+        at_once = np.maximum(known_next + HORIZON_S, from_next)
+        planned = np.maximum(predicted, known + HORIZON_S)
+        sounded = np.where(planned - HORIZON_S <= known_next, planned, at_once)
         whole = whole > 0
         orchestra = np.where(whole, log_period(sounded - self._last[0], length), np.nan)
         solo = np.where(whole, log_period(next_s - true_s, length), np.nan)
         error = np.where(whole, predicted - next_s, np.nan)
-        stood = np.where(whole, heard_next - predicted, np.nan)
+        stood = np.where(whole, known_next - predicted, np.nan)
         paid = reward(self.pay, error, orchestra, self._last[1], solo, self._last[2], stood)
         self._last[0] = np.where(whole, sounded, at_once)
         self._last[1], self._last[2] = orchestra, solo

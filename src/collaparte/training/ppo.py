@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ from collaparte.training.data.onsets import Performance
 from collaparte.training.episodes import ACTION_LIMIT, Episode, Variation, crop, episodes, pool_of
 from collaparte.training.lanes_env import Lanes
 from collaparte.training.network import HIDDEN, MEMORY, WINDOW, Accompanist, Encoder
+from collaparte.training.polish import SLOW_TOO
 from collaparte.training.reward import Pay
 
 SHAPE = WINDOW + MEMORY
@@ -263,13 +264,13 @@ class PpoSettings:
     """RecurrentPPO's settings, as far as they are not its defaults."""
 
     seed: int = 1
-    steps: int = 2_400_000
+    steps: int = 200_000
     lanes: int = 128
     rollout: int = 128
     batch: int = 4096
     epochs: int = 5
-    rate: float = 2.5e-4
-    gamma: float = 0.6
+    rate: float = 3e-5
+    gamma: float = 0.8
     gae_lambda: float = 0.9
     log_std: float = -3.5
     entropy: float = 0.0
@@ -277,10 +278,10 @@ class PpoSettings:
     target_kl: float | None = 0.02
     minutes: float = 45.0
     threads: int = 1
-    critic_first: int = 10  # rollouts in which the critic alone learns: a raw one would pull the clone about
+    critic_first: int = 4  # rollouts in which the critic alone learns: a raw one would pull the clone about
     steady_rate: bool = False  # else the rate falls to a fifth
     pay: Pay = field(default_factory=Pay)
-    variation: Variation = field(default_factory=lambda: Variation(recall_share=0.6))
+    variation: Variation = field(default_factory=lambda: replace(SLOW_TOO, simulated_share=0.05))
 
 
 @dataclass(frozen=True)

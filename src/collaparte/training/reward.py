@@ -32,7 +32,7 @@ class Pay:
     """The weights of the three terms; ``beyond``: jerk below the music's own is worth nothing instead of paid."""
 
     sync: float = 1.0
-    jerk: float = 1.5
+    jerk: float = 0.5
     wait: float = 0.2
     beyond: bool = False
 

@@ -2,7 +2,7 @@
 
 The folder of corpora is the one the caller names, else ``COLLAPARTE_CORPORA``, else ``../shared/data`` where that
 exists. What is made from it lies in the cache folder the caller names, else the user's cache folder. A table is named
-by the digest of the archive it came from (or of the names, sizes and dates of a folder's files) and of this reader.
+by the digest of the match files it came from, names and contents, and of this reader.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def unpack(name: str, corpora: Path | str | None = None, cache: Path | str | Non
     source = corpora_folder(corpora)
     stem = CORPORA.get(name, name)
     if (source / stem).is_dir():
-        return source / stem
+        return _inside(source / stem)
     archive = source / f"{stem}.tar.xz"
     if not archive.is_file():
         raise UnreadableScore(f"There is no {stem}.tar.xz in {source}. Name the folder of the corpora with --corpora.")
@@ -92,8 +92,13 @@ def unpack(name: str, corpora: Path | str | None = None, cache: Path | str | Non
         except OSError:  # somebody else was first
             if not target.is_dir():
                 raise
-    inside = [path for path in target.iterdir() if not path.name.startswith(".")]
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else target
+    return _inside(target)
+
+
+def _inside(folder: Path) -> Path:
+    """The one folder within, where there is nothing else: pieces are called alike, packed or not."""
+    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 def load(
@@ -112,7 +117,7 @@ def load(
         raise UnreadableScore(f"There are no match files (*.match) in {folder}.")
     digest = hashlib.sha256(f"{READER} {ROW} {MOST_UNMATCHED} {FEWEST_ONSETS}".encode())
     for path in paths:
-        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
+        digest.update(f"{path.relative_to(folder)} {_file_digest(path)}".encode())
     stem = cache_folder(cache) / f"onsets-{Path(name).name}-{digest.hexdigest()[:16]}"
     if not stem.with_suffix(".json").exists():
         _build(name, folder, paths, stem, progress)
