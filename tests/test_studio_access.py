@@ -111,10 +111,15 @@ def test_the_stand_is_played_with_the_keyboard_alone(page: Any, studio: Studio) 
     studio.json("/api/rehearsal", "DELETE")
 
 
+@pytest.fixture(scope="module")
+def take(studio: Studio) -> str:
+    """A take with all there is to see in one."""
+    begin(studio, "greensleeves", speed=20, level="amateur 2")
+    return str(studio.wait_for("over", within_s=120)["take"])
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_word_and_sign_stands_out_from_what_is_under_it(page: Any, studio: Studio, theme: str) -> None:
-    begin(studio, "greensleeves", speed=20)
-    take = studio.wait_for("over", within_s=120)["take"]
+def test_every_word_and_sign_stands_out_from_what_is_under_it(page: Any, studio: Studio, take: str, theme: str) -> None:
     for view in (*VIEWS, f"#/take/{take}"):
         look_at(page, studio, view)
         page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)

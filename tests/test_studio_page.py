@@ -85,11 +85,11 @@ def test_other_formats_are_imported_looked_over_engraved_and_rehearsed(
     page.get_by_role("button", name="Rehearse").click()
     page.wait_for_url(re.compile("#/stand"))
     page.locator(".cursor:not([hidden])").wait_for()
-    page.locator("g.note.heard").nth(2).wait_for(state="attached")
-    done = studio.wait_for("over")
-    take = studio.stage.shelf.read(done["take"])
-    assert {event.pitch for event in take.solo} == {43, 50}  # the cello's
-    assert {event.pitch for event in take.orchestra} == {74, 79, 81, 83, 78}
+    page.locator("g.note.heard").nth(1).wait_for(state="attached")
+    page.locator("#stop").click()
+    take = studio.stage.shelf.read(studio.wait_for("over")["take"])
+    assert {event.pitch for event in take.solo} == {43}  # the cello's
+    assert {74, 79} <= {event.pitch for event in take.orchestra} <= {74, 79, 81, 83, 78}
     piece = page.evaluate("fetch('/api/rehearsal').then((answer) => answer.json()).then((stand) => stand.piece)")
     studio.json(f"/api/library/{piece}", "DELETE")
 

@@ -35,7 +35,7 @@ from collaparte.studio.booth import Chunk, Guest
 from collaparte.studio.browser_sound import AHEAD_S
 
 SILENCE_S = 3.0  # of the recording, before the soloist begins
-MUSIC_S = 15.0
+MUSIC_S = 12.0
 
 
 @pytest.fixture
