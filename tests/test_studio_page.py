@@ -84,7 +84,7 @@ def test_other_formats_are_imported_looked_over_engraved_and_rehearsed(
     assert page.get_by_label("Cello").is_checked()
     page.get_by_role("button", name="Rehearse").click()
     page.wait_for_url(re.compile("#/stand"))
-    page.locator(".cursor:not([hidden])").wait_for()
+    page.locator("#big[data-state='playing']").wait_for()
     page.locator("g.note.heard").nth(1).wait_for(state="attached")
     page.locator("#stop").click()
     take = studio.stage.shelf.read(studio.wait_for("over")["take"])

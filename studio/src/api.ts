@@ -53,7 +53,7 @@ export interface Wanted {
   soloist: string; input: string; midi_in: string | null; mic?: string | null; page?: string | null; level: string; seed: number; output: string;
   midi_out: string | null; from_beat: number | null; tempo: number | null; count_in: number;
   loop: [number, number] | null; loop_speed: number; memory: boolean; speed: number;
-  transpose: number; solo_sounds: number; tutti_bars: number | null; hand: string; tunes: boolean; pedals: [number, string][];
+  transpose: number; solo_sounds: number; tutti_bars: number | null; hand: string; tunes: boolean; headphones: boolean; pedals: [number, string][];
 }
 export interface Stand {
   kind: "stand"; state: "empty" | "opening" | "ready" | "playing" | "held" | "over" | "failed"; piece?: string;

@@ -1,9 +1,10 @@
 // One piece: what is in it, who plays the solo, and how to rehearse it.
 
-import { get, post, remove, upload, type Devices, type Piece } from "./api";
+import { get, post, remove, upload, type Devices, type Piece, type Stand } from "./api";
 import { booth, pageKey } from "./booth";
 import { fill, h, minutes, say, when } from "./dom";
 import { inputs, outputs, settings } from "./settings";
+import { line } from "./socket";
 import { HANDS, KEYS, METRONOMES, MODES, SHORT, SOUNDS, TUNES } from "./wishes";
 
 const KEPT = "rehearsal";
@@ -91,6 +92,7 @@ async function form(piece: Piece, devices: Devices, again: () => Promise<void>):
         select("tutti_bars", "Long tuttis", SHORT, before.tutti_bars),
         select("hand", "Of two staves I play", HANDS, "both"),
         select("metronome", "Metronome", METRONOMES, before.metronome),
+        select("headphones", "I hear the orchestra by", [["", "a loudspeaker"], ["yes", "headphones"]], before.headphones),
         select("tunes", "By microphone, it tunes to", TUNES, before.tunes),
         field("tuning_hz", "The orchestra's A, in Hz", { type: "number", min: 415, max: 466, step: 0.1 }, before.tuning_hz ?? "440"),
         select("pedal67", "The soft pedal (left)", PEDALS, before.pedal67),
@@ -120,20 +122,20 @@ async function begin(piece: Piece, data: FormData): Promise<void> {
   if (!numbers.length) throw new Error("Choose the part you play.");
   if (numbers.join() !== piece.solo.join()) await post(`/api/library/${piece.id}`, { solo: numbers });
   const number = (name: string): number | null => (text(name) ? Number(text(name)) : null);
-  const habits = Object.fromEntries(["mode", "tutti_bars", "metronome", "tunes", "tuning_hz", "pedal64", "pedal66", "pedal67"].map((name) => [name, text(name)]));
+  const habits = Object.fromEntries(["mode", "tutti_bars", "metronome", "tunes", "headphones", "tuning_hz", "pedal64", "pedal66", "pedal67"].map((name) => [name, text(name)]));
   localStorage.setItem(KEPT, JSON.stringify({ ...habits, input: text("input"), output: text("output"), level: text("level") }));
   post("/api/settings", { input: text("input"), output: text("output"), profile: text("soloist") || "me" }).catch(() => undefined);
   localStorage.setItem("webmidi", input === "web" ? (port ?? "") : "");
   if (input === "browser" || output === "browser") await booth.enter(input === "browser", output === "browser");
   const { preferences } = await settings();
-  await post("/api/rehearsal", {
+  line.answered(await post<Stand>("/api/rehearsal", {
     predictor: preferences.predictor || null,
     piece: piece.id, page: pageKey(), mic: input === "mic" ? port : null, soloist: text("soloist") || "me", input, midi_in: port, output, midi_out: outPort, level: text("level"),
     seed: Math.floor(Math.random() * 1000), from_bar: text("from_bar") || null, tempo: number("tempo"), count_in: number("count_in") ?? 0,
     loop_bars: text("loop_from") && text("loop_to") ? [text("loop_from"), text("loop_to")] : null, loop_speed: number("loop_speed") ?? 1,
     mode: text("mode"), transpose: Number(text("transpose")), solo_sounds: Number(text("solo_sounds")), tutti_bars: number("tutti_bars"), hand: text("hand"), metronome: text("metronome"),
-    tuning_hz: number("tuning_hz") ?? 440, tunes: text("tunes") === "yes" && ["mic", "browser"].includes(input), pedals: [64, 66, 67].filter((pedal) => text(`pedal${pedal}`)).map((pedal) => [pedal, text(`pedal${pedal}`)]),
-  });
+    tuning_hz: number("tuning_hz") ?? 440, headphones: text("headphones") === "yes", tunes: text("tunes") === "yes" && ["mic", "browser"].includes(input), pedals: [64, 66, 67].filter((pedal) => text(`pedal${pedal}`)).map((pedal) => [pedal, text(`pedal${pedal}`)]),
+  }));
   location.hash = "#/stand";
 }
 

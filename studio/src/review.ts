@@ -1,11 +1,12 @@
 // After the take: listen, tempo against what is remembered, asynchrony by bar, what to practise, exports.
 
-import { get, post, remove, type Piece, type Review, type TakeRow } from "./api";
+import { get, post, remove, type Piece, type Review, type Stand, type TakeRow } from "./api";
 import { booth, pageKey } from "./booth";
 import { columns, lines, type Series } from "./chart";
 import { comparing } from "./compare";
 import { fill, h, minutes, say, when } from "./dom";
 import { markedScore } from "./marked";
+import { line } from "./socket";
 
 export const showTakes = () => (main: HTMLElement) => {
   main.append(h("h1", {}, "Takes"));
@@ -124,7 +125,7 @@ function practise(take: Review, piece: Piece | undefined): HTMLElement {
     if (!piece) throw new Error("This piece is no longer in the library.");
     const [hears, sounds] = [take.wanted?.input === "browser", take.wanted?.output === "browser"];
     if (hears || sounds) await booth.enter(hears, sounds);
-    await post("/api/rehearsal", { ...take.wanted, piece: piece.id, page: pageKey(), from_beat: null, from_bar: null, loop: null, loop_bars: [from, to], speed: 1 });
+    line.answered(await post<Stand>("/api/rehearsal", { ...take.wanted, piece: piece.id, page: pageKey(), from_beat: null, from_bar: null, loop: null, loop_bars: [from, to], speed: 1 }));
     location.hash = "#/stand";
   };
   const button = (from: string, to: string): HTMLElement => h("button", { class: "quiet", "aria-label": from === to ? `Loop bar ${from}` : `Loop bars ${from} to ${to}`,

@@ -44,6 +44,11 @@ class Line {
     };
   }
 
+  /** What was answered to a question, unless the socket was quicker: the stand must not show the former piece. */
+  answered(stand: Stand): void {
+    if (["empty", "over", "failed"].includes(this.last.state)) this.take(stand);
+  }
+
   private take(value: Value): void {
     if (value.kind === "stand") {
       if (value.speed !== this.speed || value.state === "opening" || value.state === "ready") this.offset = null;
