@@ -13,7 +13,9 @@ import soundfile
 
 from collaparte.cli import main
 from collaparte.errors import SoloistError
-from collaparte.events import Position, SoloEvent, from_line
+from collaparte.events import OrchestraEvent, Position, SoloEvent, from_line
+from collaparte.listen.apart import Apart
+from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import SAMPLE_RATE, Ear, hearing_of, make_ear
 from collaparte.listen.hearing.chord_ear import ChordEar
 from collaparte.score import Score
@@ -189,6 +191,26 @@ def test_the_tuning_may_be_another(a_hz: float) -> None:
     cents = 1200 * np.log2(a_hz / 440.0)
     found = onsets(hear(struck(played(rows()), cents), page()))
     nearest = np.abs(found[None, :] - truth_s()[:, None]).min(axis=1)
+    assert (nearest < 0.05).mean() > 0.9
+
+
+@pytest.mark.parametrize("way", ["echo", "pitches"])
+def test_an_orchestra_that_was_taken_out_leaves_the_chords_where_they_are(way: str) -> None:
+    rng, sound = np.random.default_rng(8), struck(played(rows()))
+    orchestra = np.zeros(len(sound), np.float32)
+    apart = Apart(ChordEar(page()), EchoCanceller() if way == "echo" else None, pitches=way == "pitches")
+    for number, begin in enumerate(np.arange(0.2, 7.5, 0.8)):
+        pitch = int(rng.choice([50, 58, 66, 70]))
+        first = int(begin * SAMPLE_RATE)
+        orchestra[first : first + 8000] += (0.02 * tone(pitch, 0.0)[:8000]).astype(np.float32)
+        apart.sounds(OrchestraEvent(float(begin), 0.0, "Strings", True, pitch, 64, note=number))
+        apart.sounds(OrchestraEvent(float(begin) + 0.5, 0.0, "Strings", False, pitch, 0, note=number))
+    heard_too = sound + 0.3 * orchestra  # a room of one path
+    found = []
+    for first in range(0, len(sound), 160):
+        block, beside = heard_too[first : first + 160], orchestra[first : first + 160]
+        found += apart.hear(block, (first + len(block)) / SAMPLE_RATE, beside)
+    nearest = np.abs(onsets(found)[None, :] - truth_s()[:, None]).min(axis=1)
     assert (nearest < 0.05).mean() > 0.9
 
 
