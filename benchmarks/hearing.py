@@ -59,9 +59,9 @@ def main() -> None:
     began = time.process_time()
     for first in range(0, len(sound) - BLOCK + 1, BLOCK):
         heard_s = (first + BLOCK) / SAMPLE_RATE
-        began_ns = time.perf_counter_ns()
+        began_ns = time.thread_time_ns()
         events = ear.hear(sound[first : first + BLOCK], heard_s)
-        took_us.append((time.perf_counter_ns() - began_ns) / 1000)
+        took_us.append((time.thread_time_ns() - began_ns) / 1000)
         known_ms += [1000 * (heard_s - begins_s[np.argmin(np.abs(begins_s - one.time_s))]) for one in events if one.on]
     cpu_s = time.process_time() - began
     took = np.array(took_us)
