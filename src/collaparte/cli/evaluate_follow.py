@@ -28,7 +28,7 @@ JUMP_COLUMNS = {
     cls=Command,
     examples=(
         "collaparte evaluate follow --quick",
-        "collaparte evaluate follow --peers --peers-python .venv-peers/bin/python --plot docs/img/reliability.svg",
+        "collaparte evaluate follow --peers --peers-python .venv-peers/bin/python --plot docs/images/reliability.svg",
     ),
 )
 @click.option("--corpora", type=FOLDER, metavar="DIR", help="The folder of the corpora (or set COLLAPARTE_CORPORA).")
