@@ -39,10 +39,14 @@ def tune(count: int, start_s: float, step_s: float = 0.02) -> list[OrchestraEven
 
 def on_port(name: str) -> str:
     """The full name JACK gives our virtual output or input ``name``."""
-    for direction in ("MidiIn", "MidiOut"):
-        for full in ports(direction):  # type: ignore[arg-type]
-            if name in full:
-                return full
+    found: list[str] = []
+
+    def there() -> bool:
+        found[:] = [full for direction in ("MidiIn", "MidiOut") for full in ports(direction) if name in full]
+        return bool(found)
+
+    if until(there):
+        return found[0]
     raise AssertionError(f"no port {name} among {ports('MidiIn')} and {ports('MidiOut')}")
 
 

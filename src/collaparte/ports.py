@@ -19,6 +19,7 @@ Direction: TypeAlias = Literal["MidiIn", "MidiOut"]
 
 VIRTUAL = "virtual:"  # a port of our own, which other programs connect to
 JACK_SETTLES_S = 0.05  # some dozen cycles of a usual server
+ATTEMPTS = 3  # at being taken by a MIDI system
 OPTIONS = {"MidiIn": "--midi-in", "MidiOut": "--midi-out"}
 
 
@@ -42,14 +43,17 @@ def open_client(direction: Direction) -> Any:
         import rtmidi
     except ImportError as error:
         raise MissingExtra("Live MIDI needs python-rtmidi: pip install python-rtmidi") from error
-    for system in rtmidi.get_compiled_api():
-        if system == rtmidi.API_RTMIDI_DUMMY:
-            continue
-        with quiet():
-            try:
-                return getattr(rtmidi, direction)(system)
-            except Exception:  # no ALSA sequencer, no JACK server: SystemError or an RtMidi error
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(JACK_SETTLES_S)  # a busy JACK server now and then refuses a client, and takes the next one
+        for system in rtmidi.get_compiled_api():
+            if system == rtmidi.API_RTMIDI_DUMMY:
                 continue
+            with quiet():
+                try:
+                    return getattr(rtmidi, direction)(system)
+                except Exception:  # no ALSA sequencer, no JACK server: SystemError or an RtMidi error
+                    continue
     return None
 
 
