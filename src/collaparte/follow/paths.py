@@ -6,9 +6,8 @@ cost ``cost`` (minus a log likelihood, in nats). It is time warping still: a ste
 columns out, or explains the note away; and it is a state-space model read by its cheapest path, with a term for pitch,
 one for time and one for what was left out (Raphael, "Automatic segmentation of acoustic musical signals using hidden
 Markov models", 1999; Nakamura et al., "Real-time audio-to-score alignment of music performances containing errors and
-arbitrary repeats and skips", 2016; Arzt & Widmer, "Simple tempo models for real-time music tracking", 2010). Each path
-has a Kalman filter of its tempo's logarithm, with a heavy tail (after Cemgil et al., "On tempo tracking: tempogram
-representation and Kalman filtering", 2000): how far off an onset is counts the less, the less the tempo is known.
+arbitrary repeats and skips", 2016; Arzt & Widmer, "Simple tempo models for real-time music tracking", 2010). What
+intervals cost, and what they tell of the tempo, is in ``tempo``.
 
 All times enter as ratios to the tempo, so that the same music, stretched, takes the same path.
 """
@@ -16,10 +15,11 @@ All times enter as ratios to the tempo, so that the same music, stretched, takes
 from __future__ import annotations
 
 from bisect import bisect_right
-from math import exp, log, log1p, sqrt
+from math import log1p, sqrt
 
 from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import CADENZA, REENTRY, RESTRIKE, Onsets
+from collaparte.follow.tempo import DOUBT_FIRST, JITTER, RUBATO, adapt, lateness, phase
 
 WIDTH = 5  # paths kept
 DEPTH = 12.0  # nats behind the best at which a path is given up
@@ -40,19 +40,6 @@ PUNCTUAL = 4.4  # a wrong note must come at the right time to stand for the awai
 FORGOTTEN = 1.0  # quarters after which an extra note is no longer part of a trill
 CHORD_SPREAD = 0.10  # quarters over which a chord is struck
 SPREAD_COST = 0.7  # nats for an e-fold of the square of that
-
-JITTER, RUBATO = 0.06, 0.11  # standard deviation of an interval: quarters, and share of the interval
-LATE_COST, LATE, LATEST = 1.1, 0.15, 2.3  # nats for an e-fold of 1 + LATE x deviations squared, and at most
-EARLY_COST, EARLY, EARLIEST = 2.0, 0.25, 8.0
-DOUBT_FIRST, DOUBT_MOST = 0.5, 0.5  # variance of the log tempo when only the page has said it; and at most
-DOUBT_GROWS = 0.005  # ... more for every quarter
-OUTLIER = 2.0  # deviations from which an interval tells of something else than the tempo
-DOUBT_OUTLIER = 0.15  # share of an outlier's square that the tempo is doubted for
-STROKE_KEEP, STROKE_OUTLIER = (
-    0.9,
-    3.0,
-)  # share of its deviation that a stroke does not move the line of the tempo; unless so far off
-
 
 WRONG = 1 << 128  # in ``heard``: one of the chord's notes was struck with a wrong pitch
 
@@ -273,9 +260,9 @@ class _Step:
             rate, doubt, line_s = path.rate, path.doubt, time_s
             if path.steps:
                 nominal_s = clock[target] - clock[place]
-                total += _lateness(time_s - path.line_s, nominal_s * rate, quarter_s, share)
-                line_s = _phase(path, time_s, nominal_s, quarter_s, onsets.stroke[target])
-                rate, doubt = _adapt(path, time_s - path.since_s, nominal_s, onsets.quarter_s[place])
+                total += lateness(time_s - path.line_s, nominal_s * rate, quarter_s, share)
+                line_s = self._line_s(path, target, nominal_s, quarter_s)
+                rate, doubt = adapt(path.rate, path.doubt, time_s - path.since_s, nominal_s, onsets.quarter_s[place])
             if self.wants(target, total):
                 self.take(
                     Path(
@@ -299,7 +286,7 @@ class _Step:
 
         for target, nominal_s in onsets.ways.get(place, ()):
             if pitch in onsets.pitches[target]:
-                total = cost + REPEAT + _lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
+                total = cost + REPEAT + lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
                 if self.wants(target, total):
                     bit, line = onsets.pitches[target][pitch], -1 - target
                     self.take(
@@ -331,8 +318,8 @@ class _Step:
         line_s = time_s
         if path.steps:
             nominal_s = onsets.gap_s[path.place]
-            total += PUNCTUAL * _lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
-            line_s = _phase(path, time_s, nominal_s, quarter_s, onsets.stroke[target])
+            total += PUNCTUAL * lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
+            line_s = self._line_s(path, target, nominal_s, quarter_s)
         if self.wants(target, total):
             self.take(
                 Path(
@@ -354,6 +341,12 @@ class _Step:
                 )
             )
 
+    def _line_s(self, path: Path, target: int, nominal_s: float, quarter_s: float) -> float:
+        """Where the line of the tempo puts ``target``, struck now: there, or for a stroke where it was due."""
+        if not self.onsets.stroke[target] or path.steps < 2:
+            return self.time_s
+        return phase(path.line_s, path.rate, self.time_s, nominal_s, quarter_s)
+
 
 def _by_cost(path: Path) -> tuple[float, int]:
     return path.cost, path.place
@@ -362,49 +355,3 @@ def _by_cost(path: Path) -> tuple[float, int]:
 def _unheard(onsets: Onsets, path: Path) -> int:
     """The notes of the path's chord that were not struck, as bits."""
     return ((1 << onsets.size[path.place]) - 1) & ~path.heard if path.place >= 0 else 0
-
-
-def _lateness(elapsed_s: float, expected_s: float, quarter_s: float, share: float) -> float:
-    """What an interval costs: a pause is a pause, so lateness has a heavy tail; rushing is rarer.
-
-    Of two intervals that are too short, the ratio counts: when the tempo is unknown, a half is likely, a tenth is not.
-    """
-    jitter_s = JITTER * quarter_s
-    deviation_s = jitter_s + share * expected_s
-    if elapsed_s >= expected_s:
-        off = (elapsed_s - expected_s) / deviation_s
-        return min(LATE_COST * log1p(LATE * off * off), LATEST)
-    whole_s = expected_s + jitter_s
-    off = log((max(elapsed_s, 0.0) + jitter_s) / whole_s) * whole_s / deviation_s
-    return min(EARLY_COST * log1p(EARLY * off * off), EARLIEST)
-
-
-def _phase(path: Path, time_s: float, nominal_s: float, quarter_s: float, stroke: bool) -> float:
-    """Where the line of the tempo puts an onset that sounded at ``time_s``: there, or for a stroke where it was due."""
-    if not stroke or path.steps < 2:
-        return time_s
-    expected_s = nominal_s * path.rate
-    off_s = time_s - path.line_s - expected_s
-    off = off_s / (JITTER * quarter_s + RUBATO * expected_s)
-    return time_s - off_s * STROKE_KEEP / (1.0 + (off / STROKE_OUTLIER) ** 4)
-
-
-def _adapt(path: Path, elapsed_s: float, nominal_s: float, nominal_quarter_s: float) -> tuple[float, float]:
-    """The path's rate after one more interval, and how much it is in doubt (variance of its logarithm).
-
-    Long intervals say more. An outlier (a pause, an ornament) says little of the tempo, but leaves it in doubt, so that
-    the next intervals, if they agree, set a new one at once.
-    """
-    if elapsed_s <= 0.0 or nominal_s <= 0.0:
-        return path.rate, path.doubt
-    surprise = log(elapsed_s / (nominal_s * path.rate))
-    quarters = nominal_s / nominal_quarter_s
-    spread = RUBATO + JITTER / quarters
-    spread *= spread
-    doubt = path.doubt
-    gain = doubt / (doubt + spread)
-    square = surprise * surprise
-    trust = 1.0 / (1.0 + square / ((doubt + spread) * OUTLIER * OUTLIER))
-    rate = path.rate * exp(gain * trust * surprise)
-    doubt += DOUBT_GROWS * quarters - doubt * gain * trust + DOUBT_OUTLIER * (1.0 - trust) * min(square, 1.0)
-    return rate, min(doubt, DOUBT_MOST)
