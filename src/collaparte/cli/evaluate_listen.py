@@ -31,10 +31,10 @@ HEADINGS = (
 @click.option(
     "--set",
     "kind",
-    type=click.Choice(("violin", "piano", "guitar")),
+    type=click.Choice(("violin", "piano", "guitar", "held-out", "duets")),
     default="violin",
     show_default=True,
-    help="Real violins, or pianists (guitarists) of vienna4x22, rendered.",
+    help="Real violins; or rendered: pianists (guitarists) of vienna4x22, pianists of held-out pieces or of the duets.",
 )
 @click.option(
     "--players", type=click.IntRange(1, 22), default=3, show_default=True, help="Of each piece, with --set piano."
@@ -46,6 +46,7 @@ HEADINGS = (
     show_default=True,
     help="Where the piano or guitar is.",
 )
+@click.option("--cents", type=float, default=0.0, show_default=True, help="How far the piano is tuned from A = 440 Hz.")
 @soundfont_option
 @hearing_option
 @click.option("--recording", "only", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
@@ -74,6 +75,7 @@ def listen(
     kind: str,
     players: int,
     place: str,
+    cents: float,
     soundfont: Path | None,
     hearing: str,
     only: tuple[str, ...],
@@ -92,7 +94,7 @@ def listen(
 ) -> None:
     """Hear the violin recordings block by block and measure when each onset was placed, and when reported.
 
-    There are four, of the corpus bach-violin; with --set piano, performances of vienna4x22 played by a soundfont.
+    There are four, of the corpus bach-violin; with another --set, real performances played by a soundfont.
     Milliseconds (median of the sizes, then signed); shares of all onsets.
     """
     import sys
@@ -112,14 +114,14 @@ def listen(
     for name in peers:
         if name not in PEERS:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(PEERS)}.", param_hint="--peer")
-    if kind == "guitar" and peers:
-        raise click.BadParameter("Peers read the piano's pages, not a guitar's.", param_hint="--peer")
+    if kind in ("guitar", "held-out", "duets") and peers:
+        raise click.BadParameter(f"There are no pages that peers can read with --set {kind}.", param_hint="--peer")
     recordings = None
     if kind != "violin":
         from collaparte.evaluate.listen_piano import rendered_recordings
 
         recordings = rendered_recordings(
-            corpora, instrument=kind, players=players, seed=seed, place=place, font=soundfont
+            corpora, kind=kind, players=players, seed=seed, place=place, font=soundfont, cents=cents
         )
     with progress() as bar:
         task = bar.add_task("listening", total=None)

@@ -111,12 +111,12 @@ def nasap_cases(folder: Path, count: int, seed: int) -> list[Case]:
         if match.unmatched_share <= 0.10 and int(match.performed.sum()) >= 200:
             name = f"{piece}/{path.stem}"
             score = score_of_match(match, name)
-            if not _runs_away(score):
+            if not runs_away(score):
                 cases.append(Case(name, score, playing_of_match(match)))
     return cases
 
 
-def _runs_away(score: Score) -> bool:
+def runs_away(score: Score) -> bool:
     """True where the file's beats are broken: a bar lasts several times its metre (two pieces of nasap have that)."""
     return any(bar.duration_beats > BROKEN_BAR * bar.numerator * 4.0 / bar.denominator for bar in score.bars)
 

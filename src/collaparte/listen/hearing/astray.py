@@ -28,7 +28,7 @@ BETTER, KEEP = 2.5, 0.75  # nats a chord, averaged so, by which they must fit be
 
 
 class Astray:
-    """``struck`` (k, KEYS) is 1 where a place strikes a key; ``page_s`` (k,) when it comes as the page asks."""
+    """``struck`` (k, n) is 1 where a place strikes a key; ``page_s`` (k,) when it comes as the page asks."""
 
     def __init__(self, struck: NDArray[np.float32], page_s: Array) -> None:
         self._struck = struck

@@ -50,13 +50,33 @@ class View:
     active: float
 
 
-def filters(window: int, cents: float, first: int = 0, last: int = BANDS) -> Array:
-    """(last - first, n_bins): triangles a semitone to either side (never narrower than the window sees) on power."""
+def filters(window: int, cents: float, last: int = BANDS) -> Array:
+    """(last, n_bins): triangles a semitone to either side (never narrower than the window sees) on power."""
     bins_hz = np.arange(window // 2 + 1) * (SAMPLE_RATE / window)
-    centres = 440.0 * 2.0 ** ((LOWEST - 69 + np.arange(first, last) / PER_SEMITONE) / 12 + cents / 1200)
+    centres = 440.0 * 2.0 ** ((LOWEST - 69 + np.arange(last) / PER_SEMITONE) / 12 + cents / 1200)
     half = np.maximum(centres * (2.0 ** (1 / 12) - 1.0), 1.5 * SAMPLE_RATE / window)[:, None]
     table = np.maximum(1.0 - np.abs(bins_hz[None, :] - centres[:, None]) / half, 0.0)
     return np.asarray(table, np.float32)
+
+
+class Filters:
+    """``filters`` without most of their zeros: a few bands together need a few bins only."""
+
+    TOGETHER = 24  # bands
+
+    def __init__(self, window: int, cents: float, last: int = BANDS) -> None:
+        table = filters(window, cents, last)
+        self._narrow = []
+        for first in range(0, last, self.TOGETHER):
+            rows = table[first : first + self.TOGETHER]
+            used = np.flatnonzero(rows.any(axis=0))
+            bins = slice(int(used[0]), int(used[-1]) + 1)
+            self._narrow.append((slice(first, first + len(rows)), bins, np.ascontiguousarray(rows[:, bins])))
+
+    def of(self, power: Array, into: Array) -> None:
+        """Fill ``into`` (last,) with what ``power`` (n_bins,) has in each band."""
+        for bands, bins, rows in self._narrow:
+            np.dot(rows, power[bins], out=into[bands])
 
 
 class Bands:
@@ -75,11 +95,9 @@ class Bands:
     def tune(self, cents: float) -> None:
         """Look at bands ``cents`` sharp of A = 440 Hz from the next view on."""
         self.cents = cents
-        self._quick = filters(QUICK, cents)
-        self._middle = filters(MIDDLE, cents)
-        low = filters(FINE, cents, 0, FINE_BELOW)
-        self._low_bins = int(np.flatnonzero(low.any(axis=0))[-1]) + 1
-        self._low = np.ascontiguousarray(low[:, : self._low_bins])
+        self._quick = Filters(QUICK, cents)
+        self._middle = Filters(MIDDLE, cents)
+        self._low = Filters(FINE, cents, FINE_BELOW)
 
     def hear(self, block: Array) -> list[View]:
         """The views that ``block`` (n,) completes."""
@@ -108,9 +126,9 @@ class Bands:
         if self.bleed is not None:
             quick, middle, fine, own = self._without(quick, middle, fine)
         bands = np.empty((VIEWS, BANDS), np.float32)
-        bands[0] = self._quick @ quick
-        bands[1] = self._middle @ middle
-        bands[2, :FINE_BELOW] = self._low @ fine[: self._low_bins]
+        self._quick.of(quick, bands[0])
+        self._middle.of(middle, bands[1])
+        self._low.of(fine, bands[2, :FINE_BELOW])
         bands[2, FINE_BELOW:] = bands[1, FINE_BELOW:]
         bands = np.sqrt(bands)
         self._loudest = max(self._loudest * (1.0 - HOP_S / FORGET_S), float(bands[1].max()), LEAST_LOUD)

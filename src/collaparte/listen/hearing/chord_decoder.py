@@ -56,20 +56,25 @@ class Reached:
 
 
 class ChordDecoder:
-    """Log odds of strokes in, places reached out. ``page_s`` (k,) is when each place comes as the page asks."""
+    """Log odds of strokes in, places reached out. ``page_s`` (k,) is when each place comes as the page asks.
+
+    ``keys`` (n,) are those that the page strikes anywhere, counted from the piano's lowest: the others say nothing.
+    """
 
     def __init__(self, places: Places, page_s: Array) -> None:
         self._count = len(places.beat)
-        self._struck = np.zeros((self._count, KEYS), np.float32)
+        struck = np.zeros((self._count, KEYS), np.float32)
         for place, pitches in enumerate(places.struck):
-            self._struck[place, [min(max(pitch - LOWEST, 0), KEYS - 1) for pitch in pitches]] = 1.0
+            struck[place, [min(max(pitch - LOWEST, 0), KEYS - 1) for pitch in pitches]] = 1.0
+        self.keys = np.flatnonzero(struck.any(axis=0))
+        self._struck = np.ascontiguousarray(struck[:, self.keys])
         self._alone = self._struck.sum(axis=1) == 1
         self.pace = Pace(page_s, places.beat)
         self._astray = Astray(self._struck, page_s)
-        self._due = np.stack([_due(rate) for rate in (ALONE, TOGETHER)])[:, :, None]  # (2, WAITED, 1)
+        self._due = np.stack([_due(rate) for rate in (ALONE, TOGETHER)])[:, :, None].astype(np.float32)
         self._late = 1.0 - np.cumsum(self._due, axis=1)
-        self._came = np.zeros((2, WAITED, KEYS))
-        self._recent = np.full((WAITED, KEYS), LEAST)
+        self._came = np.zeros((2, WAITED, len(self.keys)), np.float32)
+        self._recent = np.full((WAITED, len(self.keys)), LEAST)
         self._age_s: Array = np.asarray(np.arange(AGES) * HOP_S, np.float64)
         self._said: Array
         self.evidence = 0.0  # log likelihood of all that was heard, against nothing being struck
@@ -86,7 +91,7 @@ class ChordDecoder:
         self._look()
 
     def hear(self, odds: Array, active: float, time_s: float) -> Reached | None:
-        """``odds`` (KEYS,): of each key's stroke ``LATER`` views before ``time_s``. A place, when one is reached."""
+        """A place, when one is reached; ``odds`` (n,) that each of ``keys`` was struck ``LATER`` views before."""
         odds = np.clip(odds, LEAST, MOST)
         self._listen(odds)
         elsewhere = self._astray.hear(odds, self.reached, time_s)
@@ -111,7 +116,7 @@ class ChordDecoder:
         odds = np.where(odds >= before, odds, np.minimum(odds, AFTER))
         self._came[:, 1:] = self._came[:, :-1].copy()
         self._came[:, 0] = 0.0
-        self._came += self._due * np.exp(odds)
+        self._came += self._due * np.exp(odds).astype(np.float32)
 
     def _move(self, lively: float) -> None:
         alpha = self._alpha
@@ -139,8 +144,8 @@ class ChordDecoder:
 
     def _likely(self) -> Array:
         """(SPAN, WAITED): what a belief of that age has earned with the keys that are struck there."""
-        omitted = np.array(OMITTED)[:, None, None]
-        likely = np.log((1.0 - omitted) * (self._came + self._late) + omitted)  # (2, WAITED, KEYS)
+        omitted = np.array(OMITTED, np.float32)[:, None, None]
+        likely = np.log((1.0 - omitted) * (self._came + self._late) + omitted)  # (2, WAITED, n)
         one, chord = self._here @ likely[0].T, self._here @ likely[1].T
         return np.asarray(np.where(self._one[:, None], one, chord), np.float64)
 
@@ -200,7 +205,7 @@ class ChordDecoder:
             self._hazard[0] = BEGIN
         if again:
             return
-        self._here = np.zeros((SPAN, KEYS))
+        self._here = np.zeros((SPAN, len(self.keys)), np.float32)
         self._one = np.zeros(SPAN, dtype=bool)
         self._here[there] = self._struck[places[there]]
         self._one[there] = self._alone[places[there]]

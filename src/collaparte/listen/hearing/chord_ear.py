@@ -45,6 +45,7 @@ class ChordEar:
         self._strokes = Strokes()
         self._tuning = Tuning(cents)
         self._decoders = {shift: ChordDecoder(self.places, page_s) for shift in shifts}
+        self._listen_to()
         self._views = 0
         self.origin_s = origin_s
         self._sounding: tuple[int, ...] = ()
@@ -96,9 +97,9 @@ class ChordEar:
         self._views += 1
         if self._views % EVERY == 0 and view.active > 0.9 and self._tuning.hear(self._bands.spectrum()):
             self._bands.tune(self._tuning.cents)
-        odds = self._strokes.hear(view.bands)[0].astype(np.float64) * view.active
+        odds = self._strokes.hear(view.bands).astype(np.float64) * view.active
         found = {
-            shift: decoder.hear(_shifted(odds, shift), view.active, view.time_s)
+            shift: decoder.hear(odds[self._of_page[shift]], view.active, view.time_s)
             for shift, decoder in self._decoders.items()
         }
         if len(self._decoders) == 1:
@@ -106,7 +107,15 @@ class ChordEar:
         best, second = sorted(self._decoders, key=self._told, reverse=True)[:2]
         if self._told(best) - self._told(second) > SURE and self._decoders[best].reached >= SURE_PLACES:
             self._decoders = {best: self._decoders[best]}
+            self._listen_to()
         return found[best]
+
+    def _listen_to(self) -> None:
+        """The keys to listen to, and which of them are the page's for a piano ``shift`` semitones above it."""
+        wanted = {shift: np.clip(one.keys + shift, 0, KEYS - 1) for shift, one in self._decoders.items()}
+        heard = np.unique(np.concatenate(list(wanted.values())))
+        self._strokes.look_at(heard)
+        self._of_page = {shift: np.searchsorted(heard, keys) for shift, keys in wanted.items()}
 
     def _told(self, shift: int) -> float:
         return self._decoders[shift].evidence + (SHIFTED if shift != 0 else 0.0)
@@ -133,13 +142,3 @@ class ChordEar:
 
     def _ended(self, pitches: tuple[int, ...], time_s: float, heard_s: float) -> list[SoloEvent]:
         return [SoloEvent(time_s, heard_s, False, pitch, 0) for pitch in pitches]
-
-
-def _shifted(odds: NDArray[np.float64], shift: int) -> NDArray[np.float64]:
-    """Log odds (KEYS,) of the page's keys when the piano sounds ``shift`` semitones above it."""
-    if shift == 0:
-        return odds
-    moved = np.full(KEYS, float(odds.min()))
-    first, last = max(-shift, 0), KEYS - max(shift, 0)
-    moved[first:last] = odds[first + shift : last + shift]
-    return moved

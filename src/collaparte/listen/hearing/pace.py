@@ -58,10 +58,11 @@ class Pace:
         lengths_s = np.full(count, np.inf)
         known = np.diff(self._page_s[first : first + count + 1]) * self.factor
         lengths_s[: len(known)] = np.maximum(known, SHORTEST_S)
-        age_s: Array = np.asarray((np.arange(ages) + 0.5) * HOP_S, np.float64)
         spread = np.sqrt(SPREAD**2 + (0.55 * self.spread) ** 2 + (SPREAD_S / lengths_s) ** 2)
-        usual, usual_rate = _log_logistic(age_s, lengths_s, spread)
-        held, held_rate = _log_logistic(age_s, lengths_s, np.maximum(spread, HELD_SPREAD))
+        age_s: Array = np.asarray((np.arange(ages) + 0.5) * HOP_S, np.float64)
+        later = np.log(age_s)[None, :] - np.log(lengths_s)[:, None]
+        usual, usual_rate = _log_logistic(later, age_s, spread)
+        held, held_rate = _log_logistic(later, age_s, np.maximum(spread, HELD_SPREAD))
         left = (1.0 - HELD) * usual + HELD * held
         rate = ((1.0 - HELD) * usual * usual_rate + HELD * held * held_rate) / left * HOP_S
         hazard: Array = np.clip(1.0 - np.exp(-rate), 0.0, 0.9)
@@ -69,10 +70,12 @@ class Pace:
         return hazard
 
 
-def _log_logistic(age_s: Array, length_s: Array, spread: Array) -> tuple[Array, Array]:
-    """The share of notes (places, ages) that last longer than ``age_s``, and their hazard per second."""
-    shape = 1.0 / np.maximum(spread, 0.02)
-    odds = np.exp(np.clip(shape[:, None] * (np.log(age_s)[None, :] - np.log(length_s)[:, None]), -60.0, 30.0))
-    survival = 1.0 / (1.0 + odds)
-    rate = shape[:, None] / age_s[None, :] * (odds * survival)
+def _log_logistic(later: Array, age_s: Array, spread: Array) -> tuple[Array, Array]:
+    """The share of notes (places, ages) that last longer than ``age_s``, and their hazard per second.
+
+    ``later`` is the log of age over expected length.
+    """
+    shape = (1.0 / np.maximum(spread, 0.02))[:, None]
+    survival = 1.0 / (1.0 + np.exp(np.clip(shape * later, -60.0, 30.0)))
+    rate = shape / age_s[None, :] * (1.0 - survival)
     return survival, rate

@@ -49,43 +49,50 @@ def _places() -> NDArray[np.intp]:
 
 
 PLACES = _places()
+ALL_KEYS = np.arange(KEYS)
 LEVELS = 8  # the whole quick view's mean, now and before
 FEATURES = PLACES.shape[1] + LEVELS
 
 
 class Looking:
-    """The last views, as every key sees them."""
+    """The last views, as ``keys`` (n,), counted from the piano's lowest, see them."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: NDArray[np.intp] = ALL_KEYS) -> None:
         self._kept = np.zeros((KEPT, VIEWS, BANDS + 1), np.float32)
+        self._levels = np.zeros(LEVELS, np.float32)
+        self.look_at(keys)
 
-    def see(self, bands: Array) -> Array:
-        """(KEYS, FEATURES) now that ``bands`` (VIEWS, BANDS) is the newest view."""
+    def look_at(self, keys: NDArray[np.intp]) -> None:
+        """From the next view on at these keys."""
+        self._places = PLACES[keys]
+
+    def see(self, bands: Array) -> tuple[Array, Array]:
+        """What each key sees (n, FEATURES - LEVELS) and what all see alike (LEVELS,), ``bands`` the newest view."""
         self._kept[1:] = self._kept[:-1].copy()
         self._kept[0, :, :BANDS] = bands
-        seen = np.empty((KEYS, FEATURES), np.float32)
-        seen[:, : PLACES.shape[1]] = self._kept.ravel()[PLACES]
-        seen[:, PLACES.shape[1] :] = self._kept[:LEVELS, 0].mean(axis=1)
-        return seen
+        self._levels[1:] = self._levels[:-1].copy()
+        self._levels[0] = self._kept[0, 0].mean()
+        return np.take(self._kept, self._places), self._levels.copy()
 
 
 class Strokes:
     """Views in, log odds out."""
 
-    def __init__(self) -> None:
-        self._looking = Looking()
+    def __init__(self, keys: NDArray[np.intp] = ALL_KEYS) -> None:
+        self._looking = Looking(keys)
+        self.look_at = self._looking.look_at
         with np.load(WEIGHTS) as data:
-            self._layers = [(data[f"w{n}"], data[f"b{n}"]) for n in range(len(data.files) // 2)]
+            layers = [(data[f"w{n}"], data[f"b{n}"]) for n in range(len(data.files) // 2)]
+        first, self._bias = layers[0]
+        self._more: list[tuple[Array, Array]] = layers[1:]
+        self._own, self._common = first[:-LEVELS], first[-LEVELS:]
+        weights, bias = self._more[-1]
+        self._more[-1] = weights[:, 0], bias[0]  # whether a key sounds was only asked while learning
 
     def hear(self, bands: Array) -> Array:
-        """Log odds (2, KEYS): that each key was struck ``LATER`` views before this one; that it sounds."""
-        return self.judge(self._looking.see(bands)).T
-
-    def judge(self, seen: Array) -> Array:
-        """(n, 2) for (n, FEATURES)."""
-        values = seen
-        for number, (weights, bias) in enumerate(self._layers):
-            values = values @ weights + bias
-            if number < len(self._layers) - 1:
-                values = np.maximum(values, 0.0)
+        """Log odds (n,) that each key was struck ``LATER`` views before this one."""
+        own, common = self._looking.see(bands)
+        values: Array = own @ self._own + (common @ self._common + self._bias)
+        for weights, bias in self._more:
+            values = np.maximum(values, 0.0) @ weights + bias
         return values
