@@ -13,8 +13,8 @@ from studio_browser import TABLET, begin, browser, driver, page, shoot, studio  
 from studio_server import Studio
 from tiny_scores import over_and_over
 
+from collaparte.studio.configured import read_page
 from collaparte.studio.engraving import engrave
-from collaparte.studio.worker import read_page
 
 VIEWS = ("#/", "#/piece/greensleeves", "#/marks/greensleeves", "#/stand", "#/takes", "#/settings")
 MOST_BYTES = 2_000_000

@@ -20,6 +20,7 @@ export interface Wishes {
   mode: string; slowest: number | null; fastest: number | null; tuttis: string; lead_in_bars: number; metronome: string;
 }
 export interface Engraving { pages: number; opening: boolean; total: number | null; done: boolean; trouble: string | null; map?: PageMap }
+export interface Calibration { input: string; output: string; round_trip_s: number; spread_s: number; when: string }
 export interface Devices { midi_in: string[]; midi_out: string[]; audio_out: string[]; audio_in: string[]; soundfont: boolean }
 export interface TakeRow {
   name: string; piece: string; digest: string; soloist: string; started: string | null; duration_s: number;

@@ -1,10 +1,9 @@
 // How late sound is, measured in two minutes: four steps, one thing to do in each.
 
-import { post, type Devices } from "./api";
+import { post, type Calibration, type Devices } from "./api";
 import { microphone } from "./booth";
 import { fill, h } from "./dom";
 import { bar } from "./meters";
-import type { Calibration } from "./settings";
 import workletUrl from "./worklet.ts?worker&url";
 
 interface Found {

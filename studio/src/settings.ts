@@ -1,6 +1,6 @@
 // Settings: who plays, through what, how late that is, and how the page looks.
 
-import { get, post, remove, type Devices } from "./api";
+import { get, post, remove, type Calibration, type Devices } from "./api";
 import { dress } from "./appearance";
 import { fill, h, say, when } from "./dom";
 import { walkThrough } from "./latency";
@@ -9,7 +9,6 @@ import { midiInputs } from "./webmidi";
 
 export interface Preferences { profile: string; input: string; output: string; predictor: string; theme: string; size: string }
 export interface Profile { id: string; name: string; pieces: number; runs: number }
-export interface Calibration { input: string; output: string; round_trip_s: number; spread_s: number; when: string }
 export interface Settings {
   preferences: Preferences; profiles: Profile[]; predictors: string[]; calibrations: Calibration[]; folder: string;
 }

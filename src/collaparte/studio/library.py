@@ -26,6 +26,7 @@ from collaparte.errors import ScoreError, UnreadableScore
 from collaparte.pieces import list_pieces, piece_path, solo_part
 from collaparte.score import read_marks
 from collaparte.score.marks import check_marks, marks_text
+from collaparte.studio.configured import with_files
 from collaparte.studio.jobs import run_job
 from collaparte.takes import Shelf
 
@@ -233,14 +234,6 @@ class Library:
         part = path.with_name(f".piece.{os.getpid()}.{threading.get_ident()}")
         part.write_text(json.dumps(asdict(entry), ensure_ascii=False), encoding="utf-8")
         part.replace(path)
-
-
-def with_files(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A header's piece with real files in place of a shipped name, and the soloist of a shipped piece."""
-    name = str(config["score"])
-    if name not in list_pieces():
-        return dict(config)
-    return {**config, "score": str(piece_path(name)), "solo": list(config.get("solo") or [solo_part(name)])}
 
 
 def _kind(name: str, data: bytes) -> str:

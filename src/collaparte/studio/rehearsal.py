@@ -28,11 +28,11 @@ from collaparte.score import Score, sections
 from collaparte.sound import Silent, Sound, Sounding
 from collaparte.sound.balance import settle
 from collaparte.studio.booth import Booth
+from collaparte.studio.configured import read_page
 from collaparte.studio.ears import Told, calibration_of, open_ear
 from collaparte.studio.feed import Feed
 from collaparte.studio.practice import PracticeClock, from_beat
 from collaparte.studio.wanted import Wanted, in_beats
-from collaparte.studio.worker import read_page
 from collaparte.takes import Recollection, Shelf, TakeWriter, read_take
 
 MARGIN_S = 0.010  # between what the output needs and what the conductor may still rewrite

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from collaparte.measure import Onsets, asynchrony, only_at, orchestra_onsets, solo_onsets
 from collaparte.plots import tempo_curve
 from collaparte.score import Score
+from collaparte.studio.configured import read_page, with_files
 from collaparte.studio.learnt import learnt
-from collaparte.studio.library import with_files
 from collaparte.studio.placed import by_sound, slips
-from collaparte.studio.worker import read_page
 from collaparte.takes import Kept, Recollection, Shelf, read_take
 
 WINDOW_BARS = 4

@@ -13,13 +13,13 @@ from collaparte.errors import CollaparteError, ScoreError
 from collaparte.events import Click, OrchestraEvent
 from collaparte.sound.midi_file import write_midi
 from collaparte.studio.booth import Booth
+from collaparte.studio.configured import read_page, with_files
 from collaparte.studio.feed import Feed
 from collaparte.studio.jobs import ENGRAVING, RENDERING, run_job
-from collaparte.studio.library import Entry, Library, with_files
+from collaparte.studio.library import Entry, Library
 from collaparte.studio.preferences import Players
 from collaparte.studio.rehearsal import Rehearsal
 from collaparte.studio.wanted import wanted_of
-from collaparte.studio.worker import read_page
 from collaparte.takes import Kept, Shelf, read_take, write_csv, write_take
 
 LAYOUTS = ("wide", "tall")

@@ -19,7 +19,6 @@ from collaparte.errors import CollaparteError
 
 if TYPE_CHECKING:
     from collaparte.events import Click, OrchestraEvent, Pedal, SoloEvent
-    from collaparte.score import Score
 
 Tell = Callable[[Mapping[str, Any]], None]
 NICE = 10
@@ -71,22 +70,10 @@ def _limit(time_s: float, memory_bytes: int, file_bytes: int) -> None:
         os.nice(NICE)
 
 
-def read_page(piece: Mapping[str, Any], *, choose: bool) -> Score:
-    """The page that a piece's ``config`` speaks of (see ``library.Entry.config``)."""
-    from collaparte.score import read_score
-
-    return read_score(
-        piece["score"], piece.get("accompaniment"), piece.get("solo") or None,
-        repeats=not piece.get("no_repeats", False), unfolding=piece.get("unfolding"), marks=piece.get("marks"),
-        choose=choose, transpose=int(piece.get("transpose") or 0),
-        solo_sounds=int(piece.get("solo_sounds") or 0), tutti_bars=piece.get("tutti_bars"),
-        hand=piece.get("hand") or "both",
-    )  # fmt: skip
-
-
 def describe_piece(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Parts, bars, warnings; the digest of the solo part where one is chosen."""
     from collaparte.score import describe
+    from collaparte.studio.configured import read_page
 
     score = read_page(request["piece"], choose=False)
     description = describe(score).as_dict()
@@ -95,6 +82,7 @@ def describe_piece(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
 
 def engrave_piece(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """Pages as SVG files in ``folder``, one after the other; answers where everything is on them."""
+    from collaparte.studio.configured import read_page
     from collaparte.studio.engraving import engrave
 
     score = read_page(request["piece"], choose=bool(request["piece"].get("solo")))
@@ -106,6 +94,7 @@ def render_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     from collaparte.sound.balance import USUAL_A_HZ, turned
     from collaparte.sound.render import mix, render, render_solo, write_wav
     from collaparte.sound.soundfont import find_soundfont
+    from collaparte.studio.configured import read_page
     from collaparte.takes import read_take
 
     take = read_take(request["take"])
@@ -146,6 +135,7 @@ def review_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
 
 def place_take(request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     """When every note of the page sounded, as a table."""
+    from collaparte.studio.configured import read_page
     from collaparte.studio.placed import write_positions
     from collaparte.takes import read_take
 
