@@ -31,10 +31,10 @@ def test_real_violins_are_followed_to_the_end(corpora: Path) -> None:
     whole = rows[-1]
     assert whole.recording == "all"
     assert whole.lost == 0
-    assert whole.onset_median_ms < 35
-    assert whole.onset_within[0] > 0.70
-    assert whole.onset_within[1] > 0.84
-    assert whole.onset_within[2] > 0.92
+    assert whole.onset_median_ms < 30
+    assert whole.onset_within[0] > 0.76
+    assert whole.onset_within[1] > 0.90
+    assert whole.onset_within[2] > 0.95
 
 
 def scale(bent_cents: float = 0.0) -> Playing:

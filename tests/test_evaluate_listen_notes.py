@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collaparte.evaluate.listen_notes import Notes, alone, matched, row_of, with_orchestra
+from collaparte.evaluate.listen_notes import Accompanied, Notes, alone, matched, row_of, with_orchestra
 from collaparte.evaluate.listen_plot import HOP, TOP_HZ, plot_onsets, spectrogram
 from collaparte.evaluate.listen_rendered import Playing, Rendered, render_playing
 from collaparte.evaluate.listen_whole import as_sound
@@ -47,24 +47,38 @@ def test_a_note_is_found_once_near_its_beginning_and_at_its_own_pitch() -> None:
     heard = [begun(1.04, 60, 1.1), begun(1.045, 60, 1.2), begun(2.06, 62), begun(3.0, 76), begun(4.0, 65, 4.3)]
     notes = Notes.of(played, heard)
     assert sorted(note for note, _ in matched(notes)) == [0, 3]
-    row = row_of("x", "font", "dry", None, [notes])
+    row = row_of("x", "font", "dry", None, [Accompanied(notes, np.zeros(0))])
     assert (row.precision, row.recall) == (pytest.approx(2 / 5), pytest.approx(2 / 4))
     assert row.f_measure == pytest.approx(2 * 2 / 9)
     assert 100 <= row.delay_median_ms <= 300
-    nothing = row_of("x", "font", "dry", None, [Notes.of(played, [])])
+    nothing = row_of("x", "font", "dry", None, [Accompanied(Notes.of(played, []), np.zeros(0))])
     assert (nothing.recall, nothing.f_measure) == (0.0, 0.0)
 
 
-def test_a_rendered_soloist_is_heard_note_by_note(rendered: Rendered) -> None:
-    row = row_of("tune", "built-in", "small", None, [alone(rendered)])
+def test_a_rendered_soloist_is_heard_note_by_note_and_the_orchestra_in_their_microphone_is_not(
+    rendered: Rendered,
+) -> None:
+    clean, orchestra = alone(rendered)
+    row = row_of("tune", "built-in", "small", None, [clean])
     assert row.f_measure > 0.9
     assert 0 < row.delay_median_ms < 120
+    assert row.apart_median_ms < 50
+    assert np.isnan(row.growth_ms)
+    bled = row_of("tune", "built-in", "small", -10.0, with_orchestra(rendered, orchestra, (-10.0,), 0, None), [clean])
+    assert bled.notes == len(TUNE)
+    assert bled.f_measure > 0.7
+    assert bled.growth_ms == pytest.approx(bled.apart_mean_ms - row.apart_mean_ms)
+    assert bled.growth_ms < 15
 
 
-def test_the_orchestra_in_the_microphone_is_not_taken_for_the_soloist(rendered: Rendered) -> None:
-    row = row_of("tune", "built-in", "small", -10.0, [with_orchestra(rendered, -10.0, 0, None)])
-    assert row.notes == len(TUNE)
-    assert row.f_measure > 0.7
+def test_the_asynchrony_of_several_is_of_all_their_onsets_with_each_capped() -> None:
+    nothing = Notes.of([], [])
+    several = [Accompanied(nothing, np.array([0.01, -0.03])), Accompanied(nothing, np.array([9.0])),
+               Accompanied(nothing, np.zeros(0))]  # fmt: skip
+    row = row_of("x", "font", "small", -6.0, several, several[:1])
+    assert row.apart_median_ms == pytest.approx(30.0)
+    assert row.apart_mean_ms == pytest.approx((10 + 30 + 5000) / 3)
+    assert row.growth_ms == pytest.approx((10 + 30 + 5000) / 3 - 20)
 
 
 def test_as_sound_a_take_is_accompanied_nearly_as_well_as_midi() -> None:

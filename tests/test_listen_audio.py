@@ -142,10 +142,24 @@ def test_a_recording_cut_short_is_heard_as_far_as_it_goes(tmp_path: Path, suffix
     assert 0.5 * RATE < len(sound) < 4 * RATE
 
 
-@pytest.mark.parametrize("suffix", [".m4a", ".AAC", ".webm"])
+@pytest.mark.parametrize("suffix", [".m4a", ".AAC", ".webm", ".MOV", ".avi"])
 def test_a_form_that_is_not_read_says_how_to_convert_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"solo{suffix}"
     path.write_bytes(b"....ftypM4A ")
     assert is_recording(path)
     with pytest.raises(SoloistError, match=r"ffmpeg -i 'solo.*' 'solo\.flac'"):
         open_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "picture", "sound"),
+    [(".mp4", b"hdlr\0\0\0\0vide", b"hdlr\0\0\0\0soun"), (".mkv", b"V_VP9", b"A_OPUS")],
+)
+def test_a_film_without_sound_is_said_to_be_one(tmp_path: Path, suffix: str, picture: bytes, sound: bytes) -> None:
+    film = tmp_path / f"film{suffix}"
+    film.write_bytes(b"\0" * 32 + picture)
+    with pytest.raises(SoloistError, match="pictures and no sound"):
+        open_recording(film)
+    film.write_bytes(b"\0" * 32 + picture + sound)
+    with pytest.raises(SoloistError, match="ffmpeg"):
+        open_recording(film)

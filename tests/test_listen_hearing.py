@@ -16,6 +16,7 @@ from collaparte.errors import SoloistError
 from collaparte.events import Position, SoloEvent, from_line
 from collaparte.follow import make_follower
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
+from collaparte.listen.hearing.spectrum import Spectra
 from collaparte.listen.recording import recorded_soloist
 from collaparte.predict import make_predictor
 from collaparte.score import Score
@@ -174,6 +175,43 @@ def test_simulate_takes_a_recording_for_the_soloist(tmp_path: Path) -> None:
     begun = [event for event in solo if event.on]
     assert [event.pitch for event in begun] == list(TUNE)
     assert np.median(np.abs(np.array([event.time_s for event in begun]) - truth_s)) < 0.025
+
+
+def test_notes_that_ring_on_over_other_strings_are_each_heard() -> None:
+    chords = [(57, 61, 64, 69), (59, 62, 66, 71), (56, 59, 64, 68), (57, 62, 66, 69), (55, 59, 62, 67)]
+    tune = tuple(pitch for chord in 2 * chords for pitch in (*chord, chord[2], chord[1]))
+    truth_s = 1.0 + 0.15 * np.arange(len(tune))
+    rng = np.random.default_rng(4)
+    sound = 0.001 * rng.standard_normal(int((truth_s[-1] + 3.0) * SAMPLE_RATE))
+    clock = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    shape = np.minimum(clock / 0.015, 1.0) * np.exp(-np.maximum(clock - 0.15, 0.0) / 0.8)
+    for pitch, begin_s in zip(tune, truth_s.tolist(), strict=True):
+        phase = 2 * np.pi * 440.0 * 2 ** ((pitch - 69) / 12) * clock
+        first = int(begin_s * SAMPLE_RATE)
+        sound[first : first + len(clock)] += 0.05 * shape * sum(0.7**n * np.sin((n + 1) * phase) for n in range(10))
+    rung = Score.from_notes([(0.25 * place, 0.25, pitch) for place, pitch in enumerate(tune)], beat_period_s=0.7)
+    begun = [event for event in hear(sound.astype(np.float32), rung) if event.on]
+    found = [min(abs(event.time_s - time_s) for event in begun if event.pitch == pitch)
+             for pitch, time_s in zip(tune, truth_s.tolist(), strict=True)]  # fmt: skip
+    assert np.median(found) < 0.03
+    assert np.max(found) < 0.1
+
+
+def level_and_activity(sound: np.ndarray) -> np.ndarray:
+    return np.array([frame.active for frame in Spectra().hear(sound.astype(np.float32))])
+
+
+def test_the_softest_notes_of_music_without_rests_are_no_silence() -> None:
+    time_s = np.arange(90 * SAMPLE_RATE) / SAMPLE_RATE
+    level = np.where(time_s < 80.0, 0.05, 0.008)
+    tone = sum(0.7**n * np.sin(2 * np.pi * 330.0 * (n + 1) * time_s) for n in range(10))
+    noise = 3e-4 * np.random.default_rng(1).standard_normal(len(tone))
+    assert level_and_activity(level * tone + noise)[8100:].min() == 1.0
+
+
+def test_a_noise_that_stays_becomes_silence() -> None:
+    noise = 0.004 * np.random.default_rng(1).standard_normal(60 * SAMPLE_RATE)
+    assert level_and_activity(noise)[5000:].max() == 0.0
 
 
 @pytest.mark.parametrize("cents", [-30, 30])

@@ -127,12 +127,40 @@ def test_bars_played_again_or_left_out_are_found(played: list[int], what: str) -
     assert followed(sound, played, truth_s, slip_s + 5.0) >= 0.85, what
 
 
-def test_a_recording_of_another_piece_is_told(tmp_path: Path) -> None:
-    other = 2 * (60, 63, 67, 72, 70, 68, 67, 65, 63, 62, 60, 58, 56, 58, 60, 63)
-    soundfile.write(tmp_path / "other.wav", bowed(other, onsets_s(len(other))), SAMPLE_RATE)
+ASKED = ("Is it the right recording", "Is it a recording of this piece")
+
+
+def said_of(sound: np.ndarray, score: Score, path: Path, a4_hz: float | None) -> str:
+    soundfile.write(path, sound, SAMPLE_RATE)
     said: list[str] = []
     try:
-        recorded_soloist(tmp_path / "other.wav", page(4 * TUNE), notice=said.append, a4_hz=440.0)
+        recorded_soloist(path, score, notice=said.append, a4_hz=a4_hz)
     except SoloistError as refused:
         said.append(str(refused))
-    assert any("Is it the right recording" in text or "Is it a recording of this piece" in text for text in said)
+    return " ".join(said)
+
+
+@pytest.mark.parametrize("a4_hz", [440.0, None])
+@pytest.mark.parametrize("higher", [0, 5])
+def test_a_recording_of_another_piece_is_told_though_the_a_may_be_any(
+    tmp_path: Path, a4_hz: float | None, higher: int
+) -> None:
+    other = [pitch + higher for pitch in (60, 63, 67, 72, 70, 68, 67, 65, 63, 62, 60, 58, 56, 58, 60, 63)]
+    sound = bowed(tuple(2 * other), onsets_s(2 * len(other)))
+    said = said_of(sound, page(), tmp_path / "other.wav", a4_hz)
+    assert any(words in said for words in ASKED)
+
+
+@pytest.mark.parametrize("cents", [0, -101])
+def test_a_wild_soloist_of_this_piece_is_not_said_to_play_another(tmp_path: Path, cents: int) -> None:
+    rng = np.random.default_rng(1)
+    played = [*range(10), *range(8, 20), *range(24, 40)]
+    wrong = rng.random(len(played)) < 0.25
+    pitches = [TUNE[place] + int(step) for place, step in zip(played, wrong * rng.choice([-2, -1, 1, 2], len(played)),
+                                                              strict=True)]  # fmt: skip
+    truth_s = onsets_s(len(played)) + np.cumsum(rng.uniform(0.0, 0.15, len(played)))
+    truth_s[20:] += 1.5
+    sound, ratio = bowed(tuple(pitches), truth_s), 2 ** (cents / 1200)
+    tuned = np.interp(np.arange(int(len(sound) / ratio)) * ratio, np.arange(len(sound)), sound).astype(np.float32)
+    said = said_of(tuned, page(), tmp_path / "wild.wav", None)
+    assert not any(words in said for words in ASKED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -194,12 +195,15 @@ def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as
         print_json([asdict(row) for row in rows])
         return
     print_table(
-        ("soloist", "soundfont", "place", "bleed dB", "notes", "precision", "recall", "F (50 ms)", "delay ms", "p99"),
+        ("soloist", "soundfont", "place", "bleed dB", "notes", "precision", "recall", "F (50 ms)", "delay ms", "p99",
+         "apart ms", "mean", "growth ms"),
         [
             [
                 row.soloist, row.font, row.place, "" if row.bleed_db is None else f"{row.bleed_db:+.0f}", row.notes,
                 f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f_measure:.3f}",
                 f"{row.delay_median_ms:.0f}", f"{row.delay_p99_ms:.0f}",
+                *("" if math.isnan(ms) else f"{ms:.0f}" for ms in (row.apart_median_ms, row.apart_mean_ms)),
+                "" if math.isnan(row.growth_ms) else f"{row.growth_ms:+.0f}",
             ]
             for row in rows
         ],

@@ -263,16 +263,31 @@ def render_playing(
     cents: float = 0.0,
     transpose: int = 0,
 ) -> Rendered:
-    """``playing`` by ``instrument`` of ``font``, over the noise of a quiet microphone, in ``room`` (dry, small).
+    """``playing`` by ``instrument`` of ``font``, over the noise of a quiet microphone, in ``room`` (dry, small, hall).
 
     ``cents`` is the soloist's tuning against A = 440 Hz; ``transpose`` semitones the sound lies above the page.
     """
+    return next(render_in(playing, instrument, font, (room,), seed=seed, cents=cents, transpose=transpose))
+
+
+def render_in(
+    playing: Playing,
+    instrument: str,
+    font: Path | None,
+    rooms: Sequence[str],
+    *,
+    seed: int = 0,
+    cents: float = 0.0,
+    transpose: int = 0,
+) -> Iterator[Rendered]:
+    """As ``render_playing``, in each of ``rooms``; played but once."""
     dry = _played(playing, INSTRUMENTS[instrument].program, font, cents, transpose)
-    sound = dry if room == "dry" else in_room(dry, room, seed)
-    loud = np.sqrt(np.mean(sound[np.abs(sound) > 0.05 * np.abs(sound).max()] ** 2))
-    noise = NOISE * np.random.default_rng(seed).standard_normal(len(sound))
-    sound = (sound * (LOUDNESS / max(float(loud), 1e-9)) + noise).astype(np.float32)
-    return Rendered(playing, instrument, font.stem if font is not None else "built-in", room, sound)
+    for room in rooms:
+        sound = dry if room == "dry" else in_room(dry, room, seed)
+        loud = np.sqrt(np.mean(sound[np.abs(sound) > 0.05 * np.abs(sound).max()] ** 2))
+        noise = NOISE * np.random.default_rng(seed).standard_normal(len(sound))
+        sound = (sound * (LOUDNESS / max(float(loud), 1e-9)) + noise).astype(np.float32)
+        yield Rendered(playing, instrument, font.stem if font is not None else "built-in", room, sound)
 
 
 def _played(playing: Playing, program: int, font: Path | None, cents: float, transpose: int) -> Array:
@@ -349,4 +364,4 @@ def in_room(dry: Array, room: str, seed: int) -> Array:
     return np.asarray(wet, np.float32)
 
 
-__all__ = ["INSTRUMENTS", "Playing", "Rendered", "bend", "etudes", "melodies", "render_playing"]
+__all__ = ["INSTRUMENTS", "Playing", "Rendered", "bend", "etudes", "melodies", "render_in", "render_playing"]

@@ -6,6 +6,7 @@ are seconds from the first sample of the recording. What ``blocks`` hands out up
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,12 @@ from numpy.typing import NDArray
 from collaparte.errors import MissingExtra, SoloistError
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".aiff", ".aif", ".au")
-UNREAD = (".m4a", ".aac", ".mp4", ".wma", ".webm")  # sound too, but in forms that libsndfile does not read
+# Sound too, or films with sound, but in forms that libsndfile does not read; by how the file says that there is sound.
+UNREAD: dict[str, tuple[bytes, ...]] = {
+    **dict.fromkeys((".m4a", ".mp4", ".m4v", ".mov"), (b"soun",)),  # ISO 14496-12: the handler of a sound track
+    **dict.fromkeys((".webm", ".mkv"), (b"A_OPUS", b"A_VORBIS", b"A_AAC", b"A_PCM", b"A_FLAC", b"A_MPEG", b"A_AC3")),
+    **dict.fromkeys((".aac", ".wma", ".avi"), ()),
+}
 RATE = 16000  # what is heard in; a note's partials above 8 kHz are not needed
 BLOCK_S = 0.01
 CLIPPED = 0.999  # of full scale
@@ -41,7 +47,7 @@ def _soundfile() -> Any:
 
 def is_recording(path: str | Path) -> bool:
     """True when the file's name ends as a recording's does."""
-    return Path(path).suffix.lower() in SUFFIXES + UNREAD
+    return Path(path).suffix.lower() in (*SUFFIXES, *UNREAD)
 
 
 class Resampler:
@@ -195,6 +201,14 @@ class Recording:
         yield read / self.rate, resampler.push(np.zeros(0, np.float32), last=True)
 
 
+def _is_silent_film(path: Path) -> bool:
+    """True when the file names its tracks and none is of sound. A file that is damaged may be anything."""
+    sound = UNREAD[path.suffix.lower()]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        film = any(whole.find(word) >= 0 for word in (b"vide", b"V_MPEG", b"V_VP", b"V_AV1"))
+        return bool(sound) and film and not any(whole.find(word) >= 0 for word in sound)
+
+
 def open_recording(path: str | Path) -> Recording:
     """A recording that can be read. Raises SoloistError for what is missing, empty, damaged or not sound."""
     path = Path(path)
@@ -203,6 +217,8 @@ def open_recording(path: str | Path) -> Recording:
     if path.stat().st_size == 0:
         raise SoloistError(f"{path} is empty. Record or export it again.")
     if path.suffix.lower() in UNREAD:
+        if _is_silent_film(path):
+            raise SoloistError(f"{path} holds pictures and no sound. Give a recording ({', '.join(SUFFIXES[:5])}).")
         raise SoloistError(
             f"{path} is {path.suffix.lower()[1:]}, which is not read here. Convert it, and give the copy: "
             f"ffmpeg -i '{path.name}' '{path.stem}.flac'"

@@ -21,13 +21,14 @@ from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
 from collaparte.listen.audio import RATE, Health, open_recording
 from collaparte.listen.echo import EchoCanceller
-from collaparte.listen.hearing import make_ear
+from collaparte.listen.hearing import Ear, make_ear
 from collaparte.listen.simulated.room import VirtualRoom
 from collaparte.listen.tuner import Tuner
 from collaparte.score import Score
 
 Block = tuple[float, NDArray[np.float32]]
 FEW = 0.1  # share of the page's onsets; a recording in which fewer are found is probably of something else
+LIKE = 0.5  # ... and so is one that resembles the page less (``Ear.resemblance``)
 
 
 class Source(Protocol):
@@ -74,9 +75,9 @@ class RecordedSoloist:
     ) -> None:
         self.health = Health()
         self._room = room
-        ear = make_ear(score, hearing, a4_hz=a4_hz)
-        self._apart = Apart(ear, canceller, pitches=pitches)
-        self._tuner = Tuner(ear) if tunes else None
+        self.ear = make_ear(score, hearing, a4_hz=a4_hz)
+        self._apart = Apart(self.ear, canceller, pitches=pitches)
+        self._tuner = Tuner(self.ear) if tunes else None
         self._blocks: Iterator[Block] = recording.blocks(self.health)
         self._latency_s = latency_s
         self._pending: deque[SoloEvent | Command] = deque()
@@ -150,7 +151,13 @@ def recorded_soloist(
             "Is it the right recording, and is the right part chosen with --solo?"
         )
     places = len({event.time_s for event in begun})
-    if places < FEW * len(score.solo_onsets):
+    ear = first.ear
+    if isinstance(ear, Ear) and ear.resemblance < LIKE:
+        notice(
+            f"{path}: only {100 * ear.resemblance:.0f} % of what is heard in it resembles {score.title!r}. "
+            "Is it a recording of this piece?"
+        )
+    elif places < FEW * len(score.solo_onsets):
         notice(
             f"{path}: only {places} of the {len(score.solo_onsets)} onsets of {score.title!r} were heard. "
             "Is it a recording of this piece?"

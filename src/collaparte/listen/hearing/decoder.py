@@ -36,7 +36,9 @@ ATTACK_FRAMES = 8  # frames back from there whose strongest growth counts
 ATTACK_USUAL = 1.2  # growth at which an attack is neither likely nor unlikely
 ATTACK_LEAST = 0.3
 ATTACK_MOST = 4.0  # nats
-ROOM_YOUNG, ROOM_OLD = (0.4, 1.0), (0.0, 0.4)  # how much of the note before may still ring, at first and later
+# How much of the note before, and of the one before that, may still ring (rooms, other strings), at first and later.
+YOUNG, OLD = np.array([(0.4, 0.0), (1.0, 0.0), (1.0, 0.7)]), np.array([(0.0, 0.0), (0.4, 0.0), (0.4, 0.4)])
+RINGS_FROM = 4  # the first place reached before which only one may: while the tempo is not known it would tell nothing
 ROOM_AGES = 40  # frames until "later"
 SILENT_ENTRY = -3.0  # nats a frame for a note that is said to begin in silence
 SKIPS = (0.989, 0.01, 0.001)  # of leaving for the next place, the one after it, the third
@@ -98,6 +100,7 @@ class Decoder:
         self._fade = (self._fade / self._fade[-1])[:, None]  # (ages, 1): how much of the window the new note fills
         self._attack_at = ATTACK_AT * self._scale + (self._scale - 1)
         self._attacks: list[Array]
+        self._rings: list[tuple[Array, Array]]
         self._age_s: Array = np.asarray((np.arange(AGES) + 0.5) * HOP_S, dtype=np.float64)
         self.factor = 1.0  # seconds played for one on the page
         self.fit = 0.0  # 0..1, how well the last frame fits where the soloist is believed to be
@@ -199,12 +202,7 @@ class Decoder:
 
     def _weigh(self, similar: Array, active: float) -> None:
         sharp = (SHARPNESS if self.reached >= 0 else SHARPNESS_BEFORE) * active
-        before = np.concatenate([[0.0], similar[:-1]])
-        overlap = self._overlap
-        early, late = (
-            np.max([(similar + r * before) / np.sqrt(1.0 + r * r + 2.0 * r * overlap) for r in rooms], axis=0)
-            for rooms in (ROOM_YOUNG, ROOM_OLD)
-        )
+        early, late = (self._rung(similar, rings, scale) for rings, scale in self._rings)
         if self._first < 0:  # nothing rings on into the first place
             early[:2] = late[:2] = similar[:2]
         fade = self._fade.T
@@ -216,6 +214,13 @@ class Decoder:
         self._alpha[:, self._attack_at] *= np.exp(np.max(self._attacks, axis=0) * active)
         if active < 1.0:
             self._alpha[:, young // 2 : young + 4] *= np.exp(SILENT_ENTRY * (1.0 - active))
+
+    def _rung(self, similar: Array, rings: Array, scale: Array) -> Array:
+        """(span,): as ``similar``, while the two notes before ring on as it fits best."""
+        last, over = np.zeros(SPAN), np.zeros(SPAN)
+        last[1:], over[2:] = similar[:-1], similar[:-2]
+        found: Array = ((similar + rings[:, :1] * last + rings[:, 1:] * over) * scale).max(axis=0)
+        return found
 
     # -- what is known now -------------------------------------------------------------------------------------------
 
@@ -267,9 +272,19 @@ class Decoder:
             self._attacks = [np.concatenate([past[shift:], np.zeros(shift)]) for past in self._attacks]
         self._time()
 
+    def _ringing(self, rings: Array) -> tuple[Array, Array]:
+        """(n, 2) of ``rings`` that count here, and (n, span) by which the places they ring into are to be scaled."""
+        rings = rings if self.reached >= RINGS_FROM else rings[rings[:, 1] == 0.0]
+        last, over = rings[:, :1], rings[:, 1:]
+        again = np.concatenate([[0.0], self._overlap[:-1]])
+        second = self._around(self.templates.overlap_second, 0.0)
+        both = last * self._overlap + over * second + last * over * again
+        return rings, 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
+
     def _time(self) -> None:
         """The hazard (span, ages) of leaving each place at each age, at the present tempo."""
         self._overlap = self._around(self.templates.overlap, 1.0)
+        self._rings = [self._ringing(rings) for rings in (YOUNG, OLD)]
         places = np.arange(self._first, self._first + SPAN)
         near = np.exp(-np.abs(places - self.reached) / LEAP_PLACES) * ((places >= 0) & (places < self._count))
         self._leap = LEAP * near / near.sum()

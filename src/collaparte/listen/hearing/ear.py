@@ -28,6 +28,8 @@ FORGET_LEVEL_S = 10.0
 HERE = 0.5  # belief in the very place that the soloist begins at
 LATEST_BEGINNING = 2  # the place at which a soloist whose first notes were not heard may be found ...
 CONFIRMED, CONFIRMED_S = 3, 2.5  # ... if so many are heard in a row, each within this time of the last
+LOOKED_AT = 5  # every so many frames what sounds is compared with every note there is ...
+LIKE_BEST = 0.8  # ... and fits the page if it is so much as like it
 
 
 class Ear:
@@ -55,6 +57,7 @@ class Ear:
         self._begun = False
         self._in_a_row = 0
         self._perhaps: Reached | None = None  # what may be a beginning after the first note
+        self._frames = self._looked = self._fits = 0  # all, those compared with every note, and those of the page
 
     @property
     def a4_hz(self) -> float:
@@ -65,6 +68,15 @@ class Ear:
     def tuned(self) -> bool:
         """Whether enough was heard to know the A."""
         return self._guesses.tuned
+
+    @property
+    def resemblance(self) -> float:
+        """The share, 0..1, of what was heard since the beginning that fits the page; nan where nothing was heard.
+
+        It fits where the place believed in is about as like it as the one note, of all there are, that is most like it.
+        Of this page, wild playing included, more than half does; of other music, heard at whatever A fits best, less.
+        """
+        return self._fits / self._looked if self._looked else float("nan")
 
     @property
     def bleed(self) -> KnownBleed | None:
@@ -80,6 +92,7 @@ class Ear:
         events: list[SoloEvent] = []
         for frame in self._spectra.hear(block):
             self._listen_level(frame)
+            self._compare(frame)
             reached = self._confirmed(self._guesses.hear(frame), frame)
             if reached is not None:
                 events += self._struck(reached, frame, heard_s)
@@ -126,6 +139,13 @@ class Ear:
         self._sounded_s += HOP_S
         share = max(HOP_S / FORGET_LEVEL_S, HOP_S / self._sounded_s)
         self._usual_db += share * (frame.level_db - self._usual_db)
+
+    def _compare(self, frame: Frame) -> None:
+        self._frames += 1
+        if self._begun and frame.active >= 0.5 and self._frames % LOOKED_AT == 0:
+            decoder = self._guesses.best.decoder
+            self._looked += 1
+            self._fits += decoder.fit > LIKE_BEST * decoder.templates.best_note(frame.partials)
 
     def _struck(self, reached: Reached, frame: Frame, heard_s: float) -> list[SoloEvent]:
         time_s = max(reached.time_s - DETECTOR_S + self.origin_s, self._last_s + 0.001)

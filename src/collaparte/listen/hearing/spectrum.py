@@ -28,7 +28,8 @@ LOOK_BACK = 3  # frames between the two spectra of ``rising``
 FORGET_S = 8.0  # the memory of how loud is loud
 FLOOR_START_DB = -60.0
 QUIETEST_DB = -75.0  # RMS below this is silence whatever came before
-FLOOR_RISE_DB_PER_S = 0.3  # the noise floor creeps up this fast, and falls at once
+FLOOR_RISE_DB_PER_S = 0.3  # the noise floor creeps up this fast while no tone sounds, and falls at once
+TONAL = 1.0  # nats between the mean power around a bin and its own, averaged; 0.6 in noise of any colour
 
 Array = NDArray[np.float32]
 
@@ -96,7 +97,9 @@ class Spectra:
         self._past.append(compressed)
         recent = self._buffer[-2 * HOP :]
         level_db = 10.0 * float(np.log10(np.mean(recent.astype(np.float64) ** 2) + 1e-12))
-        self._floor_db = min(self._floor_db + FLOOR_RISE_DB_PER_S * HOP_S, max(level_db, QUIETEST_DB))
+        # Tones do not raise it: where the music has no rests, its softest notes would become "silence".
+        rise_db = FLOOR_RISE_DB_PER_S * HOP_S if _ridged(magnitude) < TONAL else 0.0
+        self._floor_db = min(self._floor_db + rise_db, max(level_db, QUIETEST_DB))
         above = (level_db - max(self._floor_db + 8.0, QUIETEST_DB)) / 6.0
         loud = 20.0 * float(np.log10(self._loudest + 1e-9))
         present = (20.0 * float(np.log10(float(magnitude.max()) + 1e-9)) - (loud - 42.0)) / 6.0
@@ -104,3 +107,11 @@ class Spectra:
         if self._taken <= self.window:  # the window is not full yet: whatever sounds seems to begin
             active, rising = 0.0, np.zeros(BINS, np.float32)
         return Frame(self._taken / SAMPLE_RATE, partials, rising, level_db, active)
+
+
+def _ridged(magnitude: Array) -> float:
+    """How unlike noise (n_bins,) is: the logarithm of mean over geometric mean power, in every neighbourhood."""
+    power = magnitude[8:].astype(np.float64) ** 2 + 1e-18
+    total = np.concatenate([[0.0], np.cumsum(power)])
+    around = (total[SMOOTH_BINS:] - total[:-SMOOTH_BINS]) / SMOOTH_BINS
+    return float(np.log(around).mean() - np.log(power).mean())

@@ -94,10 +94,16 @@ class Templates:
         begun = np.stack([table[list(s)].sum(0) for s, _ in self._chords])
         self._sounding = _unit(sounding)
         self._begun = _unit(begun)
+        self._alone = _unit(table)
         self._below = _unit(np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW]))
         here = self._sounding[self._of_place]
-        # (k,): cosine between each place and the one before it.
-        self.overlap = np.concatenate([[0.0], np.einsum("ij,ij->i", here[1:], here[:-1])]).astype(np.float64)
+        # (k,): cosine between each place and the one before it, and the one before that.
+        self.overlap, self.overlap_second = (
+            np.concatenate([np.zeros(back), np.einsum("ij,ij->i", here[back:], here[:-back])]).astype(np.float64)[
+                : len(here)
+            ]
+            for back in (1, 2)
+        )
 
     def similar(self, partials: Array) -> NDArray[np.float64]:
         """Cosine (k,) of what sounds with what should, at every place."""
@@ -108,6 +114,10 @@ class Templates:
     def below(self, partials: Array) -> float:
         """Cosine of what sounds with the first place an octave or a twelfth lower: what a speaking voice may be."""
         return float((self._below @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
+
+    def best_note(self, partials: Array) -> float:
+        """Cosine of what sounds with the one note, on the page or not, that fits it best."""
+        return float((self._alone @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
 
     def begins(self, rising: Array, first: int, last: int) -> NDArray[np.float64]:
         """How strongly the notes struck at each place (k,) grow, in nepers; 0 outside ``first``..``last - 1``."""
