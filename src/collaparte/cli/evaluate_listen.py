@@ -24,6 +24,7 @@ HEADINGS = (
         "collaparte evaluate listen",
         "collaparte evaluate listen --peer arzt --peers-python PYTHON",
         "collaparte evaluate listen --set piano --place small",
+        "collaparte evaluate listen --room --set piano",
         "collaparte evaluate listen --recording minji-kim_bwv1003_mov3 --plot andante.png --plot-from 82",
         "collaparte evaluate listen --rendered --quick --second-soundfont TimGM6mb.sf2",
     ),
@@ -101,7 +102,7 @@ def listen(
     import sys
 
     if room:
-        _in_rooms(corpora, seed, as_json)
+        _in_rooms(corpora, kind, seed, as_json)
         return
     if rendered:
         _notes(corpora, second_soundfont, seed, quick, as_json)
@@ -156,12 +157,15 @@ def listen(
     )  # fmt: skip
 
 
-def _in_rooms(corpora: Path | None, seed: int, as_json: bool) -> None:
-    from collaparte.evaluate.listen_room import SOURCES, evaluate_listen_room
+def _in_rooms(corpora: Path | None, kind: str, seed: int, as_json: bool) -> None:
+    from collaparte.evaluate.listen_room import PRIMOS, SOURCES, evaluate_listen_room
+
+    if kind not in ("violin", "piano"):
+        raise click.BadParameter("With --room, violin or piano.", param_hint="--set")
 
     with progress() as bar:
         task = bar.add_task("listening", total=None)
-        rows = evaluate_listen_room(corpora, seed=seed, tell=lambda what: bar.update(task, description=what))
+        rows = evaluate_listen_room(corpora, kind=kind, seed=seed, tell=lambda what: bar.update(task, description=what))
     if as_json:
         print_json([asdict(row) | {"growth_ms": row.growth_ms} for row in rows])
         return
@@ -178,7 +182,8 @@ def _in_rooms(corpora: Path | None, seed: int, as_json: bool) -> None:
             for row in rows
         ],
     )  # fmt: skip
-    click.echo(f"Soloists: {', '.join(f'{count} of {corpus}' for corpus, count in SOURCES)}.")
+    sources = SOURCES if kind == "violin" else PRIMOS.items()
+    click.echo(f"Soloists: {', '.join(f'{count} of {source}' for source, count in sources)}.")
 
 
 def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as_json: bool) -> None:

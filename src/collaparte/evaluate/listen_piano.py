@@ -15,6 +15,7 @@ from pathlib import Path
 
 from collaparte.evaluate.follow_cases import runs_away
 from collaparte.evaluate.listen import Recorded
+from collaparte.evaluate.listen_rendered import in_room
 from collaparte.evaluate.piano_rendered import PROGRAMS, Performance, for_guitar, performance_of, performances, render
 from collaparte.listen.audio import RATE
 from collaparte.score import read_score
@@ -22,7 +23,7 @@ from collaparte.sound.soundfont import find_soundfont
 from collaparte.training.data.corpus import cache_folder, unpack
 
 CORPUS = "vienna4x22"
-RENDERER = 2  # counts up when ``piano_rendered`` gives other sounds
+RENDERER = 3  # counts up when ``piano_rendered`` gives other sounds
 PIECES, SECONDS = 10, 60.0  # of those held out, dealt by the seed; of each of them, and of the duets
 PAGELESS = ("held-out", "duets")  # their pages are those of the match files: no peer can read them
 
@@ -71,7 +72,11 @@ def _sounding(one: Performance, instrument: str, font: Path | None, place: str, 
     if not sound.is_file():
         sound.parent.mkdir(parents=True, exist_ok=True)
         half = sound.with_name(f"{os.getpid()}-{name}")
-        made = render(one, font, program=PROGRAMS[instrument], room=place, seed=seed, cents=cents)
+        if place == "dry":
+            made = render(one, font, program=PROGRAMS[instrument], seed=seed, cents=cents)
+        else:
+            dry, _ = soundfile.read(_sounding(one, instrument, font, "dry", seed, cents), dtype="float32")
+            made = in_room(dry, place, seed)
         soundfile.write(half, made, RATE, subtype="PCM_24")
         half.replace(sound)
     return sound

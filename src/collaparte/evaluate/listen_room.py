@@ -1,7 +1,8 @@
 """How well a soloist is told from the orchestra that sounds in the same room, in closed loop.
 
 Conventions: see ``engine.in_a_room``. Soloists are melodies of real piano performances played by a sampled violin
-(``listen_rendered``: vienna4x22 and held-out pieces of nasap), the orchestra plays the rest of the page. Asynchrony is
+(``listen_rendered``: vienna4x22 and held-out pieces of nasap), the orchestra plays the rest of the page; or primos of
+the duets as they were played, on the piano, with the secondo, another piano, as orchestra. Asynchrony is
 of every orchestra note at a beat that the soloist plays, sizes capped at 5 s; ``growth`` is over the same soloist
 without the orchestra in the microphone. ``found`` is the share of the soloist's onsets with a heard note of their own
 within 50 ms, ``extra`` the share of heard onsets that are no such onset's. ``echo_less_db`` and ``si_sdr_db`` are of
@@ -11,7 +12,7 @@ plays, of all soloists together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,17 +23,20 @@ from collaparte.calibrate.virtual import measured_response
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
 from collaparte.engine.in_a_room import InRoom, gain_of, played_in_a_room
-from collaparte.evaluate.listen_rendered import Rendered, melodies, render_playing
+from collaparte.evaluate.listen_rendered import Playing, Rendered, melodies, render_playing
+from collaparte.evaluate.listen_whole import as_sound, cut
+from collaparte.evaluate.orchestra import duets
 from collaparte.events import OrchestraEvent, SoloEvent, Value
 from collaparte.follow import make_follower
 from collaparte.listen.audio import RATE
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.recording import Made, RecordedSoloist
 from collaparte.listen.simulated.room import ROOMS, Room, VirtualRoom, with_faults
-from collaparte.measure import Onsets
+from collaparte.measure import Onsets, group_onsets
 from collaparte.predict import make_predictor
 from collaparte.sound.soundfont import find_soundfont
 from collaparte.sound.streamed import StreamedSound
+from collaparte.training.data.corpus import corpora_folder
 
 SECONDS = 20.0
 SILENT_S = 11.0
@@ -41,6 +45,7 @@ CAP_S = 5.0
 MATCH_S = 0.05
 LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-6.0, 0.0)}
 SOURCES = (("vienna4x22", 1), ("nasap", 1))
+PRIMOS, PRIMO_SECONDS = {"Schubert, Rondo in A": 2, "Grieg, Åses Tod": 1}, 30.0  # takes of each
 
 Array = NDArray[np.float64]
 
@@ -142,18 +147,38 @@ class _Soloist:
         return np.asarray(np.minimum(np.array(found), CAP_S), np.float64)
 
 
-def soloists(corpora: Path | None, count: int | None, seed: int) -> list[_Soloist]:
-    """The soloists of the table, each played once without a room."""
+def violins(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Rendered]:
+    """Melodies on the violin."""
+    for corpus, count in SOURCES:
+        for playing in melodies(corpus, "violin", count, seed, corpora):
+            yield render_playing(playing.cut(SECONDS), "violin", font, seed=seed)
+
+
+def pianists(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Rendered]:
+    """Primos of the duets."""
+    wanted = dict(PRIMOS)
+    for case in duets(corpora_folder(corpora)):
+        if wanted.get(case.group, 0) == 0:
+            continue
+        wanted[case.group] -= 1
+        case = cut(case, PRIMO_SECONDS)
+        truth = group_onsets(case.truth.beat, case.truth.time_s)
+        playing = Playing(case.group, case.score, tuple(case.heard), truth, np.zeros((0, 3)))
+        sound = as_sound(case.heard, 0, font, seed).sound
+        yield Rendered(playing, "piano", font.stem if font is not None else "built-in", "dry", sound)
+
+
+def soloists(corpora: Path | None, kind: str, seed: int) -> list[_Soloist]:
+    """The soloists of the table (``kind`` violin or piano), each played once without a room."""
     font = find_soundfont()
     found = []
-    for corpus, usual in SOURCES:
-        for playing in melodies(corpus, "violin", usual if count is None else count, seed, corpora):
-            soloist = _Soloist(render_playing(playing.cut(SECONDS), "violin", font, seed=seed), [], font)
-            heard = RecordedSoloist(Made(soloist.rendered.sound), playing.score)
-            values = list(rehearse(soloist.engine(), VirtualClock(), heard))
-            soloist.dry_matched = soloist.matched(values)
-            soloist.dry = [value for value in values if isinstance(value, OrchestraEvent)]
-            found.append(soloist)
+    for rendered in (violins if kind == "violin" else pianists)(corpora, font, seed):
+        soloist = _Soloist(rendered, [], font)
+        heard = RecordedSoloist(Made(rendered.sound), rendered.playing.score)
+        values = list(rehearse(soloist.engine(), VirtualClock(), heard))
+        soloist.dry_matched = soloist.matched(values)
+        soloist.dry = [value for value in values if isinstance(value, OrchestraEvent)]
+        found.append(soloist)
     return found
 
 
@@ -224,13 +249,13 @@ def _heard_in_silence(given: InRoom, soloist: _Soloist) -> int:
 def evaluate_listen_room(
     corpora: Path | None = None,
     *,
-    count: int | None = None,
+    kind: str = "violin",
     seed: int = 0,
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[RoomRow]:
-    """A row for each condition; ``count`` soloists of each corpus. The same seed, the same table."""
+    """A row for each condition, for violins or pianos (``kind``). The same seed, the same table."""
     tell("soloists without a room")
-    group = soloists(corpora, count, seed)
+    group = soloists(corpora, kind, seed)
     rows = []
     for condition in conditions():
         tell(f"{condition.name}, {condition.db:+.0f} dB")

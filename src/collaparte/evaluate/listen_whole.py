@@ -51,17 +51,18 @@ def cases(corpora: Path | None, seed: int) -> Iterator[tuple[Case, int]]:
     """(take, General MIDI program that it sounds with), each cut to its first ``SECONDS``."""
     folder = corpora_folder(corpora)
     primo = next(case for case in duets(folder) if case.group.startswith("Schubert"))
-    yield _cut(primo), 0
+    yield cut(primo, SECONDS), 0
     song = read_score(folder / "lieder" / SONG, solo=VOICE)
     sung = simulate_solo(song, seed, "middle")
     reached = np.isfinite(sung.onset_s)
     events = [event for event in sung.events if isinstance(event, SoloEvent)]
     truth = Truth.of(sung.onset_beats[reached], sung.onset_s[reached])
-    yield _cut(Case(song.title or Path(SONG).stem, song, events, truth)), PROGRAM
+    yield cut(Case(song.title or Path(SONG).stem, song, events, truth), SECONDS), PROGRAM
 
 
-def _cut(case: Case) -> Case:
-    last_s = min(event.time_s for event in case.heard if event.on) + SECONDS
+def cut(case: Case, seconds: float) -> Case:
+    """The first ``seconds`` from its first note; the page stays whole."""
+    last_s = min(event.time_s for event in case.heard if event.on) + seconds
     heard = [event for event in case.heard if event.time_s < last_s]
     open_notes: dict[int, int] = {}
     for event in heard:

@@ -1,6 +1,6 @@
-"""Whole piano performances as sound: every note and pedal of a match file, played by a soundfont, dry or in a room.
+"""Whole piano performances as sound: every note and pedal of a match file, played by a soundfont, dry.
 
-Conventions: see ``listen_rendered``, whose rooms, loudness and microphone noise these share. Onsets are those of the
+Conventions: see ``listen_rendered``, whose loudness and microphone noise these share. Onsets are those of the
 page's notes (grace notes left out), each at the first of its notes to sound.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.evaluate.follow_cases import held_out, score_of_match
-from collaparte.evaluate.listen_rendered import LOUDNESS, NOISE, SILENCE_S, TAIL_S, bend, in_room
+from collaparte.evaluate.listen_rendered import LOUDNESS, NOISE, SILENCE_S, TAIL_S, bend
 from collaparte.listen.audio import Resampler
 from collaparte.measure import Onsets, group_onsets
 from collaparte.score import Part, Score
@@ -151,11 +151,10 @@ def render(
     font: Path | None,
     *,
     program: int = 0,
-    room: str = "dry",
     seed: int = 0,
     cents: float = 0.0,
 ) -> Array:
-    """The sound, mono (n,) at 16 kHz; ``room`` is dry, small or hall, ``cents`` the tuning against A = 440 Hz.
+    """The sound, mono (n,) at 16 kHz; ``cents`` is the tuning against A = 440 Hz.
 
     Without ``font`` the synthesiser's own modelled bank plays.
     """
@@ -188,8 +187,6 @@ def render(
             pieces.append(resampler.push(player.block().mean(axis=1)))
         pieces.append(resampler.push(np.zeros(0, np.float32), last=True))
     sound = np.concatenate(pieces)
-    if room != "dry":
-        sound = in_room(sound, room, seed)
     loud = np.sqrt(np.mean(sound[np.abs(sound) > 0.05 * np.abs(sound).max()] ** 2))
     noise = NOISE * np.random.default_rng(seed).standard_normal(len(sound))
     return np.asarray(sound * (LOUDNESS / max(float(loud), 1e-9)) + noise, np.float32)

@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--corpora", type=Path)
     parser.add_argument("--font", type=Path, action="append", default=[])
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     if given.render:

@@ -29,8 +29,9 @@ PLAYERS, SECONDS, FEWEST = 1, 24.0, 30  # performances of a piece; of each; note
 CHECK = 8
 OTHERS_EVERY, OTHERS = 12, (48, 73, 52, 60, 71, 42)  # every so many excerpts, by these General MIDI programs in turn
 BESIDE_SHARE, BESIDE_DB = 0.5, (-30.0, -8.0)  # of the sounds that something else sounds beside, and how loud it is
-ALONE_EVERY, ALONE_S, ALONE = 2, 4.0, (1e-3, 0.2)  # after every so manieth it goes on alone, so long; RMS, between
-BURSTS_PER_S, BURST_S = (1.0, 60.0), (0.003, 0.1)  # claps, coughs; how fast each dies away
+ALONE_S, ALONE = 8.0, (1e-3, 0.2)  # seconds for which it goes on alone after the music; RMS, between
+BURSTS_PER_S, BURST_S = (1.0, 150.0), (0.003, 0.1)  # claps, coughs; how fast each dies away
+BURST_HZ = ((50.0, 1000.0), (2000.0, 8000.0))  # from, to
 SYLLABLE_S, VOICE_HZ, FORMANTS_HZ = (0.08, 0.35), (80.0, 320.0), ((250.0, 900.0), (800.0, 2400.0), (2200.0, 3500.0))
 DETUNED = (0.0, 0.0, 0.0, -8.0, 8.0)  # cents
 ROOMS = ("dry", "dry", "small", "small", "hall")
@@ -119,14 +120,13 @@ def samples(folder: Path, seed: int) -> Iterator[tuple[NDArray[np.float16], Floa
 
 
 def _disturbed(sound: NDArray[np.floating], others: list[Sound], number: int, rng: np.random.Generator) -> Sound:
-    """In a room, with something beside it that often goes on alone, through another microphone, over noise."""
+    """In a room, with something beside it and something else after it, through another microphone, over noise."""
     room = ROOMS[number % len(ROOMS)]
     sound = (sound if room == "dry" else in_room(sound, room, number)).astype(np.float64)
     if rng.random() < BESIDE_SHARE:
         sound = sound + LOUDNESS * 10.0 ** (rng.uniform(*BESIDE_DB) / 20.0) * _beside(len(sound), others, rng)
-    if number % ALONE_EVERY == 0:
-        alone = np.exp(rng.uniform(*np.log(ALONE))) * _beside(int(ALONE_S * SAMPLE_RATE), others, rng)
-        sound = np.concatenate([sound, alone])
+    alone = [_beside(int(ALONE_S / 2 * SAMPLE_RATE), others, rng) for _ in range(2)]
+    sound = np.concatenate([sound, *(np.exp(rng.uniform(*np.log(ALONE))) * one for one in alone)])
     spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1.0 / SAMPLE_RATE)
     gain_db = np.interp(np.log(hz + 1.0), np.log(COLOUR_HZ), rng.normal(0.0, COLOUR_DB, len(COLOUR_HZ)))
     sound = np.fft.irfft(spectrum * 10.0 ** (gain_db / 20.0), len(sound))
@@ -140,17 +140,25 @@ def _beside(count: int, others: list[Sound], rng: np.random.Generator) -> Floats
     if kind == 0:
         sound = rng.standard_normal(count)
     elif kind == 1:
-        shape = np.zeros(count)
-        for first in rng.integers(count, size=int(rng.uniform(*BURSTS_PER_S) * count / SAMPLE_RATE) + 1).tolist():
-            length = np.arange(min(count - first, SAMPLE_RATE))
-            dies_s = np.exp(rng.uniform(*np.log(BURST_S)))
-            shape[first : first + len(length)] += rng.uniform(0.2, 1.0) * np.exp(-length / (dies_s * SAMPLE_RATE))
-        sound = shape * rng.standard_normal(count)
+        sound = _bursts(count, rng)
     elif kind == 2:
         sound = np.concatenate([_syllable(rng) for _ in range(1 + int(count / SYLLABLE_S[0] / SAMPLE_RATE))])[:count]
     else:
         sound = np.roll(np.resize(others[rng.integers(len(others))], count), rng.integers(count)).astype(np.float64)
     return np.asarray(sound / (np.sqrt(np.mean(sound**2)) + 1e-9), np.float64)
+
+
+def _bursts(count: int, rng: np.random.Generator) -> Floats:
+    """Claps, coughs or paper: short noises in a band of their own."""
+    often = np.exp(rng.uniform(*np.log(BURSTS_PER_S))) * count / SAMPLE_RATE
+    shape = np.zeros(count)
+    for first in rng.integers(count, size=int(often) + 1).tolist():
+        length = np.arange(min(count - first, SAMPLE_RATE))
+        dies_s = np.exp(rng.uniform(*np.log(BURST_S)))
+        shape[first : first + len(length)] += rng.uniform(0.2, 1.0) * np.exp(-length / (dies_s * SAMPLE_RATE))
+    spectrum, hz = np.fft.rfft(rng.standard_normal(count)), np.fft.rfftfreq(count, 1.0 / SAMPLE_RATE)
+    lowest_hz, highest_hz = (np.exp(rng.uniform(*np.log(band))) for band in BURST_HZ)
+    return shape * np.fft.irfft(spectrum * ((hz > lowest_hz) & (hz < highest_hz)), count)
 
 
 def _syllable(rng: np.random.Generator) -> Floats:

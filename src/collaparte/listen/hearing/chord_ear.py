@@ -18,7 +18,7 @@ from collaparte.listen.hearing.strokes import Strokes
 from collaparte.listen.hearing.templates import Places
 from collaparte.score import Score
 
-DETECTOR_S = -0.013  # how late onsets are placed on average; measured on rendered training pieces, see docs/hearing.md
+DETECTOR_S = -0.0135  # how late onsets are placed on average; measured on rendered training pieces
 USUAL_HZ = 440.0
 ENDS_AFTER_S = 0.5  # silence this long ends what was sounding
 LOUDNESS_SPAN_DB = 3.0  # dB for ten steps of velocity
