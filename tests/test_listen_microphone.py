@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,41 @@ def test_notes_are_placed_where_they_began_though_blocks_arrive_late_and_the_clo
     errors_s = np.array([event.time_s for event in begun]) - 7.0 - truth_s
     assert np.median(np.abs(errors_s)) < 0.025
     assert all(event.heard_s > event.time_s for event in begun)
+
+
+def dead(stereo: np.ndarray) -> np.ndarray:
+    return stereo * np.array([1.0, 0.0])
+
+
+def offset(stereo: np.ndarray) -> np.ndarray:
+    return stereo + 0.2
+
+
+def clipped(stereo: np.ndarray) -> np.ndarray:
+    return np.clip(30.0 * stereo, -1.0, 1.0)
+
+
+def broken(stereo: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(stereo))[:, None] % 5000 < 3, np.nan, stereo)
+
+
+@pytest.mark.parametrize(
+    ("worse", "words"),
+    [(dead, "Channel 2 of 2 is dead"), (offset, "constant offset of 20 %"), (clipped, "is clipped"),
+     (broken, "are not numbers")],
+)  # fmt: skip
+def test_a_bad_input_is_complained_of_and_heard_all_the_same(
+    worse: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    tune = TUNE[:10]
+    sound = bowed(tune, onsets_s(len(tune)))
+    stereo = worse(np.stack([sound, sound], axis=1)).astype(np.float32)
+    live = LiveEar(page(tune), SAMPLE_RATE, a4_hz=440.0)
+    events = []
+    for first in range(0, len(stereo), 160):
+        events += live.take((first + 160) / SAMPLE_RATE, stereo[first : first + 160])
+    assert words in " ".join(live.health.complaints())
+    assert [event.pitch for event in events if event.on] == list(tune)
 
 
 def test_an_input_of_silence_is_heard_says_nothing_and_leaves_no_thread() -> None:

@@ -52,7 +52,7 @@ HELD = 0.05  # share of notes that are held, or hurried, beyond that: ...
 HELD_SPREAD = 0.4  # ... spread of the log of their length
 STILL = 0.01  # of the usual hazard, while there is silence
 NOTHING = 0.4  # similarity credited to "has not begun"
-NOISE_MARGIN = 0.2  # ... or this much over the middle place of the score
+NOISE_MARGIN = 0.2  # ... or this much over the middle one of the other chords of the score
 SHARPNESS_BEFORE = 9.0  # ... and how much is made of it: noise must not begin
 SAME = 0.95  # cosine of two places that look alike
 MUSIC = (0.5, 0.7)  # of the usual similarity, for the best of the places around: below, what sounds is not this music
@@ -146,8 +146,7 @@ class Decoder:
                 self._log_spread = max(self._log_spread, TEMPO_JUMP)
                 self._time()
         active = frame.active * self._musical(similar, frame.active)
-        # Noise fits every place a little: it must fit the first one better than the usual place to begin.
-        similar = self._around(similar, max(NOTHING, other, float(np.median(similar)) + NOISE_MARGIN))
+        similar = self._around(similar, max(NOTHING, other, self._noise(similar)))
         growth = self._around(growth, 0.0)
         attack = np.minimum(ATTACK * np.log((growth + ATTACK_LEAST) / (ATTACK_USUAL + ATTACK_LEAST)), ATTACK_MOST)
         self._attacks = [attack, *self._attacks[: ATTACK_FRAMES * self._scale - 1]]
@@ -157,6 +156,11 @@ class Decoder:
         self._alpha /= total
         self.fit = float((self._alpha.sum(axis=1) * similar).sum())
         return self._decide(frame)
+
+    def _noise(self, similar: Array) -> float:
+        """Noise fits everything a little: to begin, it must fit the first place better than the rest of the page."""
+        others = self.templates.others
+        return float(np.median(similar[others])) + NOISE_MARGIN if self.reached < 0 and len(others) else 0.0
 
     def _musical(self, similar: Array, active: float) -> float:
         """0..1: whether what sounds is the music around here, lately; talk and other people's notes move nothing."""

@@ -18,7 +18,7 @@ from collaparte.listen.hearing.templates import Places, Templates
 from collaparte.listen.hearing.tuning import USUAL_HZ, Guesses
 from collaparte.score import Score
 
-LOW = 52  # a part that goes below this pitch is listened to through a longer window
+LOW = 48  # a part whose middle pitch is below this is listened to through a longer window
 WINDOW, LONG_WINDOW = 1024, 2048
 DETECTOR_S = -0.022  # how late onsets are placed on average; measured on rendered solos, see docs/hearing.md
 ENDS_AFTER_S = 0.15  # silence this long ends what was sounding
@@ -40,8 +40,8 @@ class Ear:
 
     def __init__(self, score: Score, *, origin_s: float = 0.0, a4_hz: float | None = None) -> None:
         self.places = Places.of(score)
-        lowest = min(min(pitches) for pitches in self.places.struck)
-        window = WINDOW if lowest >= LOW else LONG_WINDOW
+        middle = float(np.median([pitch for pitches in self.places.struck for pitch in pitches]))
+        window = WINDOW if middle >= LOW else LONG_WINDOW
         page_s = np.array([score.seconds_at(float(beat)) for beat in self.places.beat])
         self._spectra = Spectra(window)
         cents = None if a4_hz is None else 1200.0 * float(np.log2(a4_hz / USUAL_HZ))
@@ -108,7 +108,7 @@ class Ear:
         self._begun = place > 0
 
     def _confirmed(self, reached: Reached | None, frame: Frame) -> Reached | None:
-        """The first note begins the piece at once; one of the next, maybe a tuning note, with the two after it.
+        """The first note begins the piece at once; one of the next, maybe a tuning note, with two or more after it.
 
         Anything else before the beginning is not the music, and the ear waits on.
         """
@@ -118,7 +118,7 @@ class Ear:
         if reached is not None:
             goes_on = perhaps is not None and reached.place == perhaps.place + 1
             self._in_a_row = self._in_a_row + 1 if goes_on else 1
-            first = reached.place == 0 or self._in_a_row == CONFIRMED
+            first = reached.place == 0 or self._in_a_row >= CONFIRMED
             self._begun = (first and reached.there > HERE) or self._guesses.took_over
             self._perhaps, over = reached, reached.place > LATEST_BEGINNING and not goes_on
         elif perhaps is not None:

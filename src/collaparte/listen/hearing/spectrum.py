@@ -25,10 +25,12 @@ COMPRESSION = 300.0  # the loudest recent bin is log1p(this)
 SMOOTH_BINS = 33  # width of the running mean along frequency, about 260 Hz
 NEIGHBOURS = 2  # bins on either side among which "the loudest neighbour" is sought
 LOOK_BACK = 3  # frames between the two spectra of ``rising``
+EDGE = np.zeros(NEIGHBOURS, np.float32)
 FORGET_S = 8.0  # the memory of how loud is loud
 FLOOR_START_DB = -60.0
 QUIETEST_DB = -75.0  # RMS below this is silence whatever came before
 FLOOR_RISE_DB_PER_S = 0.3  # the noise floor creeps up this fast while no tone sounds, and falls at once
+RISES_EVERY = 5  # frames
 TONAL = 1.0  # nats between the mean power around a bin and its own, averaged; 0.6 in noise of any colour
 
 Array = NDArray[np.float32]
@@ -61,7 +63,8 @@ class Spectra:
         self._shape /= self._shape.sum()
         self._buffer = np.zeros(window, np.float32)
         self._pending = np.zeros(0, np.float32)
-        self._past = [np.zeros(BINS, np.float32)] * LOOK_BACK
+        self._past = [np.zeros(BINS + 2 * NEIGHBOURS, np.float32)] * LOOK_BACK
+        self._wide = np.zeros(BINS + SMOOTH_BINS, np.float32)  # a spectrum with half a running mean on either side
         self._loudest = 1e-4
         self._floor_db = FLOOR_START_DB
         self._taken = 0  # samples
@@ -86,20 +89,21 @@ class Spectra:
             magnitude, own = self.bleed.without(magnitude, self._taken, self._shape)
         self._loudest = max(self._loudest * (1.0 - HOP_S / FORGET_S), float(magnitude.max()), 1e-4)
         compressed = np.log1p(magnitude * (COMPRESSION / self._loudest))
-        total = np.cumsum(np.pad(compressed, (SMOOTH_BINS // 2 + 1, SMOOTH_BINS // 2)), dtype=np.float32)
+        self._wide[SMOOTH_BINS // 2 + 1 : SMOOTH_BINS // 2 + 1 + BINS] = compressed
+        total = np.cumsum(self._wide, dtype=np.float32)
         partials = np.maximum(compressed - (total[SMOOTH_BINS:] - total[:-SMOOTH_BINS]) / SMOOTH_BINS, 0.0)
-        past = self._past.pop(0)
-        wide = np.pad(past, NEIGHBOURS)
+        wide = self._past.pop(0)
         widest = wide[:BINS].copy()
         for shift in range(1, 2 * NEIGHBOURS + 1):
             np.maximum(widest, wide[shift : shift + BINS], out=widest)
         rising = np.maximum(compressed - widest, 0.0)
-        self._past.append(compressed)
+        self._past.append(np.concatenate([EDGE, compressed, EDGE]))
         recent = self._buffer[-2 * HOP :]
         level_db = 10.0 * float(np.log10(np.mean(recent.astype(np.float64) ** 2) + 1e-12))
         # Tones do not raise it: where the music has no rests, its softest notes would become "silence".
-        rise_db = FLOOR_RISE_DB_PER_S * HOP_S if _ridged(magnitude) < TONAL else 0.0
-        self._floor_db = min(self._floor_db + rise_db, max(level_db, QUIETEST_DB))
+        if self._taken // HOP % RISES_EVERY == 0 and _ridged(magnitude) < TONAL:
+            self._floor_db += FLOOR_RISE_DB_PER_S * HOP_S * RISES_EVERY
+        self._floor_db = min(self._floor_db, max(level_db, QUIETEST_DB))
         above = (level_db - max(self._floor_db + 8.0, QUIETEST_DB)) / 6.0
         loud = 20.0 * float(np.log10(self._loudest + 1e-9))
         present = (20.0 * float(np.log10(float(magnitude.max()) + 1e-9)) - (loud - 42.0)) / 6.0

@@ -84,6 +84,8 @@ class Templates:
         self._chords = sorted(set(chords))
         number = {chord: index for index, chord in enumerate(self._chords)}
         self._of_place = np.array([number[chord] for chord in chords])
+        # One place for each chord that is not the first one's: what else there is on the page, however often.
+        self.others = np.array([chords.index(chord) for chord in self._chords if chord != chords[0]], np.int64)
         self.tune(cents)
 
     def tune(self, cents: float) -> None:
