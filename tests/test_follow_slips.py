@@ -116,3 +116,47 @@ def test_a_trill_with_fewer_strokes_than_written_keeps_its_time(played: int) -> 
     off = [position.beat - (8.0 + 2.0 * index / played) for index, position in enumerate(inside)]
     assert max(abs(away) for away in off) <= 0.5
     assert [position.beat for position in positions[8 + played + 2 :]] == [12.0 + beat for beat in range(6)]
+
+
+def test_a_bar_begun_again_is_no_leap_ahead() -> None:
+    """Two bars begin alike; in the midst of the first the player stops, and begins it again."""
+    rng = np.random.default_rng(12)
+    pitches = [int(pitch) for pitch in rng.integers(58, 82, 96)]
+    pitches[48:53] = pitches[40:45]  # eight notes a bar: the seventh bar begins like the sixth
+    page = [(0.5 * index, 0.5, pitch) for index, pitch in enumerate(pitches)]
+    order = [*range(46), *range(40, 96)]
+    notes = [(0.25 * place + 1.2 * (place >= 46), pitches[index]) for place, index in enumerate(order)]
+    positions = play(Score.from_notes(page), notes)
+    reached = [max(order[: place + 1]) for place in range(len(order))]
+    assert all(position.beat <= 0.5 * far for position, far in zip(positions, reached, strict=True))
+    assert [position.beat for position in positions[51:]] == [0.5 * index for index in order[51:]]
+
+
+def test_a_chord_struck_again_is_one_stroke_too_many() -> None:
+    """The music comes again later with this chord twice, and that is no reason to go there."""
+    rng = np.random.default_rng(13)
+    chords = [sorted(int(pitch) for pitch in rng.choice(np.arange(45, 85), 5, replace=False)) for _ in range(24)]
+    again = [*chords[:12], chords[11], *chords[12:]]
+    page = [(float(beat), 1.0, pitch) for beat, chord in enumerate([*chords, *again]) for pitch in chord]
+    goes = [*range(12), 11, *range(12, 24)]
+    start_s = [0.5 * go - 0.25 * (go >= 12) for go in range(25)]
+    notes = [
+        (start_s[go] + 0.004 * place, pitch) for go, beat in enumerate(goes) for place, pitch in enumerate(chords[beat])
+    ]
+    positions = play(Score.from_notes(page), notes)
+    assert [position.beat for position in positions] == [float(beat) for beat in goes for _ in range(5)]
+
+
+def test_who_leaves_a_long_rest_out_is_not_noodling_in_it() -> None:
+    """Of eight bars of rest the player leaves seven out, and strikes a wrong note now and then."""
+    rng = np.random.default_rng(14)
+    pitches = [int(pitch) for pitch in rng.choice([60, 62, 65, 67, 69, 72], 80)]
+    beats = [0.5 * index + 32.0 * (index >= 16) for index in range(80)]
+    score = Score.from_notes([(beat, 0.5, pitch) for beat, pitch in zip(beats, pitches, strict=True)])
+    notes = [
+        (0.25 * index + 2.0 * (index >= 16), pitch + 6 * (index % 5 == 2 and index >= 16))
+        for index, pitch in enumerate(pitches)
+    ]
+    away = [abs(position.beat - beat) for position, beat in zip(play(score, notes), beats, strict=True)]
+    assert max(away[:16]) == 0.0
+    assert max(away[32:]) <= 0.5

@@ -62,20 +62,22 @@ class Case:
     score: Score
     playing: Playing
 
-    def cut(self, notes: int) -> Case:
-        """The first ``notes`` heard notes, and the page as far as 16 quarters after them."""
+    def cut(self, notes: int, start: int = 0) -> Case:
+        """``notes`` heard notes from number ``start`` on, and the page from there as far as 16 quarters after them."""
         whole = self.playing
-        if len(whole) <= notes:
+        if start == 0 and len(whole) <= notes:
             return self
+        rows = slice(start, start + notes)
+        since_s = float(whole.time_s[start]) - 0.5 if start else 0.0
         part = Playing(
-            whole.time_s[:notes], whole.pitch[:notes], whole.velocity[:notes], whole.beat[:notes], whole.passage[:notes]
+            whole.time_s[rows] - since_s, whole.pitch[rows], whole.velocity[rows], whole.beat[rows], whole.passage[rows]
         )
+        begin = float(np.nanmin(part.beat)) - 1e-6 if start else -np.inf
         end = float(np.nanmax(part.beat)) + MARGIN_BEATS
         page = self.score
-        bars = tuple(bar for bar in page.bars if bar.beat <= end)
-        return Case(
-            self.name, Score(page.title, page.notes[page.notes["beat"] <= end], page.parts, bars, page.tempi), part
-        )
+        bars = tuple(bar for bar in page.bars if begin <= bar.beat <= end)
+        inside = (page.notes["beat"] >= begin) & (page.notes["beat"] <= end)
+        return Case(self.name, Score(page.title, page.notes[inside], page.parts, bars, page.tempi), part)
 
 
 def held_out(names: Iterable[str]) -> list[str]:
@@ -94,13 +96,18 @@ def _music(name: str) -> str:
     return name.removesuffix("_no_repeat").removesuffix("_repeat")
 
 
-def nasap_cases(folder: Path, count: int, seed: int) -> list[Case]:
-    """One performance each of ``count`` held-out pieces, the better aligned ones only (90 % of all notes matched)."""
+def nasap_cases(folder: Path, count: int, seed: int, training: bool = False) -> list[Case]:
+    """One performance each of ``count`` held-out pieces, the better aligned ones only (90 % of all notes matched).
+
+    With ``training``, of the other pieces instead.
+    """
     rng = random.Random(seed)
     by_piece: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.match")):
         by_piece.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path)
     pieces = held_out(by_piece)
+    if training:
+        pieces = sorted(set(by_piece) - set(pieces))
     rng.shuffle(pieces)
     cases: list[Case] = []
     for piece in pieces:

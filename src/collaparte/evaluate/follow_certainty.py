@@ -6,7 +6,6 @@ half a quarter of the truth, as ``measure.reliability`` judges it. Plain logisti
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.evaluate.follow_cases import Playing, held_out, read_case
+from collaparte.evaluate.follow_cases import Playing, nasap_cases
 from collaparte.evaluate.follow_variants import VARIANTS
 from collaparte.follow.certainty import Evidence
 from collaparte.follow.tracker import PathFollower
 from collaparte.score import Score
 from collaparte.training.data.corpus import unpack
 
-PIECES, NOTES, SEED = 40, 700, 9
+PIECES, NOTES, SEED = 100, 1000, 9
 HALF = 0.5
 
 
@@ -54,16 +53,9 @@ def fit(seen: NDArray[np.float64], right: NDArray[np.bool_], rounds: int = 25) -
 
 
 def main(corpora: Path | None) -> None:
-    folder = unpack("nasap", corpora)
-    by_piece: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.match")):
-        by_piece.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path)
-    rng = random.Random(SEED)
-    pieces = sorted(set(by_piece) - set(held_out(by_piece)))
     seen: list[Evidence] = []
     right: list[bool] = []
-    for number, piece in enumerate(rng.sample(pieces, PIECES)):
-        case = read_case(rng.choice(by_piece[piece]))
+    for number, case in enumerate(nasap_cases(unpack("nasap", corpora), PIECES, SEED, training=True)):
         for turn, variant in enumerate(VARIANTS.values()):
             if (turn + number) % 3 == 0:
                 playing = variant(case.playing, case.score, np.random.default_rng([SEED, number]))

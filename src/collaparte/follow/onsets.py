@@ -10,6 +10,7 @@ costs the same in a long score as in a short one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 
 import numpy as np
@@ -44,7 +45,8 @@ class Onsets:
     ``clock[i]`` is when the page's own tempo marks would have onset i begin, seconds; ``quarter_s[i]`` its seconds
     per quarter there. ``pitches[i]`` maps each required pitch to its bit; ``size[i]`` counts them. ``skip_sum[i]``
     is the summed cost of leaving out all onsets before i. ``ways[i]`` are the onsets to which another reading of the
-    repeats leads from i, and how many of the page's seconds later they would come.
+    repeats leads from i, and how many of the page's seconds later they would come; ``restarts[i]`` the beginnings of
+    its bar and of the one before.
     """
 
     def __init__(self, score: Score) -> None:
@@ -97,6 +99,15 @@ class Onsets:
             away = jump.from_beat - self.beat[place] + self.beat[target] - jump.to_beat
             if place >= 0 and self.beat[target] >= jump.to_beat - 1e-6:
                 self.ways.setdefault(place, []).append((target, away * self.quarter_s[place]))
+        bars = sorted({self.at_or_after(bar.beat) for bar in score.bars} | {0})
+        self.restarts = [
+            [
+                start
+                for start in bars[max(bisect_right(bars, place) - 2, 0) : bisect_right(bars, place)]
+                if start < place
+            ]
+            for place in range(self.count)
+        ]
         self.places_of: list[list[int]] = [[] for _ in range(128)]
         for place, chord in enumerate(self.pitches):
             for key in chord:

@@ -26,12 +26,15 @@ DEPTH = 12.0  # nats behind the best at which a path is given up
 REACH = 12.0  # nats of left-out onsets a single step may cost
 CHOICES = 3  # places ahead that one step considers
 
+LEAP, LEAP_FROM = 0.7, 3.0  # nats for each nat of left-out onsets beyond so many: that is no slip any more
 REPEAT = 5.0  # nats for a repeat taken or left out against the page
+RESTART, HESITATED = 6.0, 0.8  # ... for a bar, or the one before, begun again; share of lateness that makes it likelier
 AGAIN = 2.0  # a note that advances nothing, struck a moment ago too: trills, tremolos
 UNHEARD = 0.65  # nats for each note of a chord not struck when the music goes on (three at most)
 OVERDUE = 4.0  # a note that advances nothing though the next onset wants it and is due
 LATE_NOTE = 0.2  # a note of the chord before, after the music went on
 DUE, DUE_FROM, DUE_BY = 1.1, -1.5, 0.5  # added to that when the next onset is due; between so many deviations it grows
+FREE = 1.3  # a note during a tutti or in a cadenza, at least: playing from the page is likelier still
 BUNCH = 0.68  # share of its cost that a note too many costs beside another, struck together
 CORRECTED = 1.5  # the right note after the wrong one, at most
 NONSENSE = 1.1  # a wrong pitch in the place of the awaited one, the second time running
@@ -42,6 +45,7 @@ CHORD_SPREAD = 0.10  # quarters over which a chord is struck
 SPREAD_COST = 0.7  # nats for an e-fold of the square of that
 
 WRONG = 1 << 128  # in ``heard``: one of the chord's notes was struck with a wrong pitch
+TWICE = 1 << 129  # ... the chord is being struck again
 
 
 class Path:
@@ -108,7 +112,7 @@ class Path:
 
 def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float, habits: Habits) -> list[Path]:
     """The paths after one more note, cheapest first: at most WIDTH, one for each place, none DEPTH behind."""
-    step = _Step(onsets, pitch, time_s, habits)
+    step = _Step(onsets, pitch, time_s, habits, paths[0].cost)
     for path in paths:
         step.extend(path)
     limit = step.cheapest + DEPTH
@@ -120,10 +124,10 @@ def extend(onsets: Onsets, paths: list[Path], pitch: int, time_s: float, habits:
 class _Step:
     """One heard note, and the cheapest path to each place that it leads to."""
 
-    __slots__ = ("best", "bit", "cheapest", "habits", "onsets", "pitch", "time_s")
+    __slots__ = ("best", "bit", "cheapest", "habits", "least", "onsets", "pitch", "time_s")
 
-    def __init__(self, onsets: Onsets, pitch: int, time_s: float, habits: Habits) -> None:
-        self.onsets, self.pitch, self.time_s, self.habits = onsets, pitch, time_s, habits
+    def __init__(self, onsets: Onsets, pitch: int, time_s: float, habits: Habits, least: float) -> None:
+        self.onsets, self.pitch, self.time_s, self.habits, self.least = onsets, pitch, time_s, habits, least
         self.bit = 1 << pitch
         self.best: dict[int, Path] = {}
         self.cheapest = 1e18
@@ -147,11 +151,13 @@ class _Step:
         share = sqrt(RUBATO * RUBATO + path.doubt)
         extra = path.extra if self.time_s - path.extra_s < quarter_s * FORGOTTEN else 0
         leave = 0.0
-        if place >= 0:
+        if place >= 0 and not path.heard & TWICE:
             leave = UNHEARD * min(onsets.size[place] - path.heard.bit_count(), 3)
         if place < 0 or not self._another(path, quarter_s, extra):
             self._explain_away(path, quarter_s, share, extra)
         self._go_on(path, quarter_s, share, extra, path.cost + leave)
+        if place >= 0:
+            self._elsewhere(path, quarter_s, share, path.cost + leave)
         if place < onsets.count - 1 and (path.steps or place < 0):
             self._substitute(path, quarter_s, share, extra, path.cost + leave)
 
@@ -168,25 +174,11 @@ class _Step:
             price = SPREAD_COST * log1p(spread * spread)
             cost += min(price, CORRECTED) if put_right else price
         if self.wants(path.place, cost):
-            self.take(
-                Path(
-                    cost,
-                    path.place,
-                    time_s if put_right else path.since_s,
-                    path.rate,
-                    path.heard | bit,
-                    path.left,
-                    path.steps,
-                    True,
-                    path.line,
-                    time_s,
-                    extra,
-                    path.extra_s,
-                    path.doubt,
-                    path.strays,
-                    time_s if put_right else path.line_s,
-                )
-            )
+            self.take(Path(
+                cost, path.place, time_s if put_right else path.since_s, path.rate, path.heard | bit,
+                path.left, path.steps, True, path.line, time_s, extra, path.extra_s, path.doubt,
+                path.strays, time_s if put_right else path.line_s,
+            ))  # fmt: skip
         return True
 
     def _due(self, path: Path, quarter_s: float, share: float) -> float:
@@ -198,7 +190,9 @@ class _Step:
     def _explain_away(self, path: Path, quarter_s: float, share: float, extra: int) -> None:
         """The note changes nothing: a visitor, a slip, something extra."""
         onsets, pitch, time_s, place = self.onsets, self.pitch, self.time_s, path.place
-        left = path.left
+        left, heard, last_s = path.left, path.heard, path.last_s
+        if place >= 0 and (bit := onsets.pitches[place].get(pitch, 0)):
+            heard, last_s = bit | TWICE, time_s  # struck again: so may be the others of the chord
         if extra & self.bit:
             price = AGAIN
         else:
@@ -220,39 +214,24 @@ class _Step:
             if path.steps > 1 and not extra & self.bit:
                 price += DUE * self._due(path, quarter_s, share)
         if onsets.free[place] and (onsets.free[place] == CADENZA or elapsed_s < 0.8 * gap_s):
-            price *= 0.35
+            price = max(0.35 * price, FREE)
         if self.wants(place, path.cost + price):
-            self.take(
-                Path(
-                    path.cost + price,
-                    place,
-                    path.since_s,
-                    path.rate,
-                    path.heard,
-                    left,
-                    path.steps,
-                    False,
-                    path.line,
-                    path.last_s,
-                    extra | self.bit,
-                    time_s,
-                    path.doubt,
-                    path.strays + 1,
-                    path.line_s,
-                )
-            )
+            self.take(Path(
+                path.cost + price, place, path.since_s, path.rate, heard, left, path.steps, False,
+                path.line, last_s, extra | self.bit, time_s, path.doubt, path.strays + 1,
+                path.line_s,
+            ))  # fmt: skip
 
     def _go_on(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
-        """The music goes on to an onset that holds this pitch; ``cost`` is that of leaving the present one.
-
-        Where repeats allow another way than the one on the page, that one is gone too, at its price.
-        """
+        """The music goes on to an onset that holds this pitch; ``cost`` is that of leaving the present one."""
         onsets, pitch, time_s, place = self.onsets, self.pitch, self.time_s, path.place
         clock, skip_sum, places_of = onsets.clock, onsets.skip_sum, onsets.places_of[pitch]
         index = bisect_right(places_of, place)
         for target in places_of[index : index + CHOICES]:
             skipped = skip_sum[target] - skip_sum[place + 1]
             total = cost + skipped
+            if skipped > LEAP_FROM:
+                total += LEAP * (skipped - LEAP_FROM)
             if onsets.free[place] == CADENZA and onsets.free[target] != CADENZA:
                 total += REENTRY
             if skipped > REACH or total > self.cheapest + DEPTH:
@@ -264,48 +243,35 @@ class _Step:
                 line_s = self._line_s(path, target, nominal_s, quarter_s)
                 rate, doubt = adapt(path.rate, path.doubt, time_s - path.since_s, nominal_s, onsets.quarter_s[place])
             if self.wants(target, total):
-                self.take(
-                    Path(
-                        total,
-                        target,
-                        time_s,
-                        rate,
-                        onsets.pitches[target][pitch],
-                        _unheard(onsets, path) if target == place + 1 else 0,
-                        path.steps + 1,
-                        True,
-                        path.line,
-                        time_s,
-                        extra,
-                        path.extra_s,
-                        doubt,
-                        0,
-                        line_s,
-                    )
-                )
+                self.take(Path(
+                    total, target, time_s, rate, onsets.pitches[target][pitch],
+                    _unheard(onsets, path) if target == place + 1 else 0, path.steps + 1, True, path.line,
+                    time_s, extra, path.extra_s, doubt, 0, line_s,
+                ))  # fmt: skip
 
+    def _elsewhere(self, path: Path, quarter_s: float, share: float, cost: float) -> None:
+        """Where a player may well go on instead: another way through the repeats, or a bar begun again.
+
+        Who begins a bar again has mostly stopped before it. The likeliest path alone is asked that.
+        """
+        onsets, place = self.onsets, path.place
         for target, nominal_s in onsets.ways.get(place, ()):
-            if pitch in onsets.pitches[target]:
-                total = cost + REPEAT + lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
-                if self.wants(target, total):
-                    bit, line = onsets.pitches[target][pitch], -1 - target
-                    self.take(
-                        Path(
-                            total,
-                            target,
-                            time_s,
-                            path.rate,
-                            bit,
-                            0,
-                            path.steps + 1,
-                            True,
-                            line,
-                            time_s,
-                            0,
-                            0.0,
-                            path.doubt,
-                        )
-                    )
+            late = lateness(self.time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
+            self._land(path, target, cost + REPEAT + late)
+        if path.cost <= self.least and onsets.restarts[place]:
+            late_s, gap_s = self.time_s - path.line_s, path.rate * onsets.gap_s[place]
+            hesitated = HESITATED * lateness(late_s, gap_s, quarter_s, share) if late_s > gap_s else 0.0
+            for target in onsets.restarts[place]:
+                self._land(path, target, path.cost + RESTART - hesitated)
+
+    def _land(self, path: Path, target: int, cost: float) -> None:
+        """A new line begins at ``target``, if this pitch stands there."""
+        bit = self.onsets.pitches[target].get(self.pitch, 0)
+        if bit and self.wants(target, cost):
+            steps, line = path.steps + 1, -1 - target
+            self.take(
+                Path(cost, target, self.time_s, path.rate, bit, 0, steps, True, line, self.time_s, doubt=path.doubt)
+            )
 
     def _substitute(self, path: Path, quarter_s: float, share: float, extra: int, cost: float) -> None:
         """A wrong pitch struck in the place of the awaited one, which may still come."""
@@ -321,25 +287,10 @@ class _Step:
             total += PUNCTUAL * lateness(time_s - path.line_s, nominal_s * path.rate, quarter_s, share)
             line_s = self._line_s(path, target, nominal_s, quarter_s)
         if self.wants(target, total):
-            self.take(
-                Path(
-                    total,
-                    target,
-                    time_s,
-                    path.rate,
-                    WRONG,
-                    _unheard(onsets, path),
-                    path.steps + 1,
-                    True,
-                    path.line,
-                    time_s,
-                    extra,
-                    path.extra_s,
-                    path.doubt,
-                    0,
-                    line_s,
-                )
-            )
+            self.take(Path(
+                total, target, time_s, path.rate, WRONG, _unheard(onsets, path), path.steps + 1, True,
+                path.line, time_s, extra, path.extra_s, path.doubt, 0, line_s,
+            ))  # fmt: skip
 
     def _line_s(self, path: Path, target: int, nominal_s: float, quarter_s: float) -> float:
         """Where the line of the tempo puts ``target``, struck now: there, or for a stroke where it was due."""

@@ -25,7 +25,7 @@ from collaparte.follow.certainty import (
 )
 from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import TUTTI, Onsets
-from collaparte.follow.paths import DEPTH, WRONG, Path, extend
+from collaparte.follow.paths import TWICE, WRONG, Path, extend
 from collaparte.follow.search import Search
 from collaparte.score import Score
 
@@ -35,8 +35,10 @@ DOUBT = 6.5  # nats the last four notes may cost before the whole score is searc
 CALM = 6  # notes without doubt after which the search rests
 LINKS = 3.0  # length of a chain that is tried
 TRIALS = 3  # places considered for one note; one of them is tried
+LOOKED_UP = 5  # notes that are looked up at once when a search begins
 REPLAYED = 8  # notes that are played through again there
 SEEDS = 2  # ways of doing so
+HOPE = 6.0  # nats behind the best path at which it is given up
 JUMP = 9.0  # nats for having jumped at all
 DISTANCE = 2.2  # ... and for each e-fold of the distance
 FARTHEST = 17.0  # ... together no more than this
@@ -46,6 +48,7 @@ START = 4.0  # instead of JUMP, before anything was matched
 RIVAL = 0.4  # nats a line that is not shown pays for each note
 STRAY = 8.0  # added while the orchestra has a tutti
 PROVEN = 4  # onsets a new line must have gone through before it is shown
+CONTESTED = 2  # onsets that the old line may go on at once while a new one is cheaper
 LOST = 0.4  # certainty below which a position is called a guess
 MARGIN = 1.5  # nats by which a new line must be better to be shown
 
@@ -70,6 +73,7 @@ class PathFollower:
         self._lines = 0  # jumps tried since the last calm
         self._last_line = 0
         self._line = 0
+        self._place = path.place  # that was shown
         self._idle = 0  # notes since one belonged to the path shown
         self._sure = 0.0
 
@@ -99,7 +103,7 @@ class PathFollower:
         if now.place <= before.place or before.place < 0 or now.line != before.line or self._calm < CALM:
             return
         notes = sum(self._onsets.size[before.place : now.place])
-        heard = (before.heard & ~WRONG).bit_count()
+        heard = (before.heard & (WRONG - 1)).bit_count() if not before.heard & TWICE else notes
         self._habits.count(notes, notes - heard, before.strays + (1 if before.heard & WRONG else 0))
 
     def _take_tempo(self, plan: TempoPlan) -> None:
@@ -128,7 +132,7 @@ class PathFollower:
                 path.cost += RIVAL
         if self._calm >= CALM:  # the search begins: tell it what was heard before
             self._search.restart()
-            for pitch, _, _ in heard:
+            for pitch, _, _ in list(heard)[-LOOKED_UP:]:
                 self._search.hear(pitch)
         else:
             self._search.hear(heard[-1][0])
@@ -152,7 +156,7 @@ class PathFollower:
         holding = onsets.places_of[pitch]
         for start in holding[_range(holding, place - 2 * back, place)][-SEEDS:]:
             cost = base + self._price(main, start, time_s)
-            if cost < main.cost + DEPTH:
+            if cost < main.cost + HOPE:
                 heard_bit = onsets.pitches[start][pitch]
                 seeds.append(Path(cost, start, time_s, main.rate, heard_bit, 0, 1, True, self._last_line + 1, time_s))
         if not seeds:
@@ -161,6 +165,8 @@ class PathFollower:
         self._last_line += 1
         for pitch, time_s, _ in list(heard)[len(heard) - back + 1 :]:
             seeds = extend(onsets, seeds, pitch, time_s, self._habits)[:SEEDS]
+            if seeds[0].cost > main.cost + HOPE:
+                return True
         for path in seeds:
             if not path.matched:
                 continue
@@ -189,17 +195,18 @@ class PathFollower:
 
     def _show(self) -> None:
         """Choose the path that is reported; another line than before only by a margin."""
-        best = self._paths[0]
+        best, farthest = self._paths[0], self._onsets.count
         if best.line != self._line and self._state != "waiting":
             own = next((path for path in self._paths if path.line == self._line), None)
             if own is not None and (own.cost < best.cost + MARGIN or best.steps < PROVEN):
-                best = own
+                best, farthest = own, self._place + CONTESTED
         self._line = best.line
         if best.place < 0:
             return
         if self._state == "waiting" and (best.heard == WRONG or (best.place > 1 and best.steps < 3)):
             return
-        if best.matched:
+        if best.matched and best.place <= farthest:
+            self._place = best.place
             self._beat, self._onset_s = self._onsets.beat[best.place], best.since_s
         self._idle = 0 if best.matched else self._idle + 1
         self._sure = certainty(self.evidence)
