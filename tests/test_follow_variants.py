@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from collaparte.evaluate.follow import run_follower, summarise_in_order, summarise_jumps
-from collaparte.evaluate.follow_cases import Playing, held_out
+from collaparte.evaluate.follow import run_follower, summarise_in_order, summarise_jumps, told_row
+from collaparte.evaluate.follow_cases import Case, Playing, held_out
 from collaparte.evaluate.follow_variants import VARIANTS
 from collaparte.score import Score
 
@@ -76,3 +76,24 @@ def test_held_out_pieces_share_no_music_with_the_others() -> None:
     assert len(kept) >= 5
     assert kept == held_out(list(reversed(names)))
     assert all(name.removesuffix("_no_repeat") not in others for name in kept)
+
+
+def test_who_is_told_every_note_misses_only_what_sounds_out_of_order() -> None:
+    time_s = PLAYING.time_s.copy()
+    time_s[50] += 0.3  # after the next note, which comes a quarter of a second later
+    order = np.argsort(time_s, kind="stable")
+    playing = Playing(
+        time_s[order], PLAYING.pitch[order], PLAYING.velocity[order], PLAYING.beat[order], PLAYING.passage
+    )
+    row = told_row("here", "clean", [(Case("tune", SCORE, playing), playing)])
+    assert row.within_25 == pytest.approx(99.5)
+    assert row.within_50 == 100.0
+
+
+def test_who_goes_back_is_where_they_are_and_onsets_count_once() -> None:
+    playing = VARIANTS["amateur 3"](PLAYING, SCORE, np.random.default_rng(2))
+    assert len(playing.truth.onsets) <= len(np.unique(SCORE.solo["beat"]))
+    there = playing.whereabouts.onsets
+    assert len(there) > len(playing.truth.onsets)
+    order = np.argsort(there.first_s, kind="stable")
+    assert (np.diff(there.beat[order]) < 0).sum() == len(np.unique(there.passage)) - 1 > 0

@@ -37,6 +37,8 @@ JUMP_COLUMNS = {
 @click.option("--follower", "followers", multiple=True, metavar="NAME", help="Instead of all of ours; may be repeated.")
 @click.option("--predictor", metavar="NAME", help="Hand its plans to the follower, as the engine does.")
 @click.option("--peers", is_flag=True, help="Also other people's followers, on the beginnings of ten pieces (slow).")
+@click.option("--peer", "some", multiple=True, metavar="NAME", help="Of the peers only this one; may be repeated.")
+@click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only this variant; may be repeated.")
 @click.option(
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
 )
@@ -51,6 +53,8 @@ def follow(
     followers: tuple[str, ...],
     predictor: str | None,
     peers: bool,
+    some: tuple[str, ...],
+    variants: tuple[str, ...],
     peers_python: Path | None,
     seed: int,
     seeds: int,
@@ -64,12 +68,18 @@ def follow(
     import sys
     from importlib.util import find_spec
 
+    from collaparte.errors import CollaparteError
     from collaparte.evaluate.follow import evaluate_follow
     from collaparte.evaluate.follow_align import evaluate_alignment
     from collaparte.evaluate.follow_peers import PEERS
     from collaparte.evaluate.follow_plot import plot_reliability
+    from collaparte.evaluate.follow_variants import VARIANTS
     from collaparte.follow import FOLLOWERS
 
+    for asked, there in ((variants, tuple(VARIANTS)), (some, PEERS)):
+        unknown = [name for name in asked if name not in there]
+        if unknown:
+            raise CollaparteError(f"There is nothing called {unknown[0]!r} here. There are: {', '.join(there)}.")
     with progress() as bar:
         task = bar.add_task("following", total=None)
 
@@ -81,13 +91,16 @@ def follow(
             pieces=6 if quick else pieces,
             followers=followers or tuple(sorted(FOLLOWERS, reverse=True)),
             predictor=predictor,
-            peers=PEERS if peers else (),
+            variants=variants or tuple(VARIANTS),
+            peers=some or (PEERS if peers else ()),
             peers_python=peers_python or sys.executable,
             seed=seed,
             seeds=seeds,
             tell=tell,
         )
-        beside = peers and find_spec("parangonar") is not None  # the aligner runs here, not in the peers' own Python
+        beside = (
+            bool(peers or some) and find_spec("parangonar") is not None
+        )  # the aligner runs here, not in the peers' own Python
         report.alignment.extend(evaluate_alignment(corpora, 4 if quick else 8, seed, beside, tell))
     if plot is not None:
         plot_reliability(report.reliability, plot)

@@ -2,7 +2,8 @@
 
 Conventions: see ``events``. A ``Playing`` is what is heard, in order of time, and what it truly is: ``beat`` (n,) is
 NaN for notes that are not on the page and for grace notes (no follower is judged by them), ``passage`` (n,) counts up
-at each jump, ``jump_s`` is when the first chord after the jump sounded (None: no jump).
+at each jump, ``jump_s`` is when the first chord after the jump sounded (None: no jump). Who goes back and plays again
+has ``beat`` for the first time only; ``again`` (n,), where it is given, has the beat each time.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Playing:
     beat: Array
     passage: NDArray[np.int64]
     jump_s: float | None = None
+    again: Array | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -52,6 +54,16 @@ class Playing:
         """The notes that are on the page."""
         known = ~np.isnan(self.beat)
         return Truth.of(self.beat[known], self.time_s[known], self.passage[known])
+
+    @property
+    def whereabouts(self) -> Truth:
+        """Where the player was, whether there for the first time or not."""
+        if self.again is None:
+            return self.truth
+        known = ~np.isnan(self.again)
+        beat = self.again[known]
+        back = np.diff(beat, prepend=beat[:1]) < 0.0
+        return Truth.of(beat, self.time_s[known], np.cumsum(back).astype(np.int64))
 
 
 @dataclass(frozen=True)

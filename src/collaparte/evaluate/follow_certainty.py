@@ -20,13 +20,13 @@ from collaparte.follow.tracker import PathFollower
 from collaparte.score import Score
 from collaparte.training.data.corpus import unpack
 
-PIECES, NOTES, SEED = 100, 1000, 9
+PIECES, NOTES, SEED = 100, 2000, 9
 HALF = 0.5
 
 
 def examples(score: Score, playing: Playing) -> Iterator[tuple[Evidence, bool]]:
     """Evidence and whether the position was right, for each note once the follower has begun."""
-    onsets = playing.truth.onsets
+    onsets = playing.whereabouts.onsets
     order = np.argsort(onsets.first_s, kind="stable")
     when, beat = onsets.first_s[order], onsets.beat[order]
     follower = PathFollower(score)

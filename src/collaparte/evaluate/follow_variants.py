@@ -106,17 +106,13 @@ def amateur(level: str) -> Variant:
         rows, seen = [], set[int]()
         for event, row in zip(take.events, take.rows.tolist(), strict=True):
             if isinstance(event, SoloEvent) and event.on:
-                first = row >= 0 and row not in seen and int(solo["kind"][row]) == NOTE
-                rows.append((event.time_s, event.pitch, event.velocity, float(solo["beat"][row]) if first else np.nan))
+                on_page = row >= 0 and int(solo["kind"][row]) == NOTE
+                beat = float(solo["beat"][row]) if on_page else np.nan
+                rows.append((event.time_s, event.pitch, event.velocity, np.nan if row in seen else beat, beat))
                 seen.add(row)
-        table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 4)
-        return Playing(
-            table[:, 0],
-            table[:, 1].astype(np.int16),
-            table[:, 2].astype(np.int16),
-            table[:, 3],
-            np.zeros(len(table), np.int64),
-        )
+        table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)
+        pitch, velocity = table[:, 1].astype(np.int16), table[:, 2].astype(np.int16)
+        return Playing(table[:, 0], pitch, velocity, table[:, 3], np.zeros(len(table), np.int64), again=table[:, 4])
 
     return play
 
