@@ -85,9 +85,11 @@ class RoomRow:
         return self.mean_ms - self.dry_mean_ms
 
 
-def conditions() -> list[Condition]:
-    """Rooms and levels, then what can go wrong in the small room at -6 dB."""
+def conditions(kind: str) -> list[Condition]:
+    """Rooms and levels; for violins, then what can go wrong in the small room at -6 dB."""
     rows = [Condition(name, room, db) for name, room in ROOMS.items() for db in LEVELS_DB[name]]
+    if kind == "piano":
+        return rows
     small = ROOMS["small"]
     return [
         *rows,
@@ -257,7 +259,7 @@ def evaluate_listen_room(
     tell("soloists without a room")
     group = soloists(corpora, kind, seed)
     rows = []
-    for condition in conditions():
+    for condition in conditions(kind):
         tell(f"{condition.name}, {condition.db:+.0f} dB")
         rows.append(row_of(condition, group, seed))
     return rows
