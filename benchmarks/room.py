@@ -11,6 +11,7 @@ import time
 import numpy as np
 from hearing import PERIOD_S, sound_of, tune
 
+from collaparte.events import OrchestraEvent
 from collaparte.listen.apart import Apart
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
@@ -39,8 +40,18 @@ def main() -> None:
     sound, _ = sound_of(pitches, given.seconds)
     sent, _ = sound_of(pitches[::-1], given.seconds)
     heard = (sound + 0.3 * np.roll(sent, 400)).astype(np.float32)
+    known = Apart(Ear(page), pitches=True)
+    for number, pitch in enumerate(pitches[::-1][: int(given.seconds / PERIOD_S) + 1]):
+        for below in (0, 4, 7, 12):  # a chord to every note
+            for on, beat in ((True, number), (False, number + 0.9)):
+                note = 16 * number + below
+                known.sounds(OrchestraEvent(beat * PERIOD_S, beat, "Strings", on, pitch - below, 64, note=note))
     print("| what | median | p99 |\n|---|---|---|")
-    for name, apart in (("ear alone", Apart(Ear(page))), ("canceller and ear", Apart(Ear(page), EchoCanceller()))):
+    for name, apart in (
+        ("ear alone", Apart(Ear(page))),
+        ("canceller and ear", Apart(Ear(page), EchoCanceller())),
+        ("known pitches and ear", known),
+    ):
         took = spent_us(apart, heard, sent)
         print(f"| {name} | {np.median(took):.0f} us | {np.percentile(took, 99):.0f} us |")
 

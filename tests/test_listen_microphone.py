@@ -77,6 +77,22 @@ def test_a_bad_input_is_complained_of_and_heard_all_the_same(
     assert [event.pitch for event in events if event.on] == list(tune)
 
 
+def test_blocks_that_a_device_has_lost_make_no_later_note_early() -> None:
+    rng = np.random.default_rng(3)
+    truth_s = onsets_s(len(TUNE))
+    sound = bowed(TUNE, truth_s)
+    live, events = LiveEar(page(), SAMPLE_RATE), []
+    lost_s = truth_s[4] + 0.2  # in the middle of a note
+    for first in range(0, len(sound), 160):
+        ended_s = (first + 160) / SAMPLE_RATE
+        if not lost_s <= ended_s < lost_s + 0.06:
+            events += live.take(ended_s + abs(float(rng.normal(0.0, 0.002))), sound[first : first + 160, None])
+    begun = [event for event in events if event.on]
+    assert [event.pitch for event in begun] == list(TUNE)
+    errors_s = (np.array([event.time_s for event in begun]) - truth_s)[truth_s > lost_s + 0.35]
+    assert np.abs(errors_s).max() < 0.03
+
+
 def test_an_input_of_silence_is_heard_says_nothing_and_leaves_no_thread() -> None:
     before = set(threading.enumerate())
     clock = WallClock()

@@ -80,6 +80,23 @@ def test_clocks_that_drift_apart_are_followed_frame_by_frame(ppm: float) -> None
     assert decibels(float((echo[late] @ echo[late]) / (out @ out))) > 12.0
 
 
+def test_where_blocks_were_lost_the_orchestra_is_taken_out_again_at_once() -> None:
+    sent = music(1, 45, 65, 0.3, 4)
+    echo = np.concatenate([np.zeros(round(0.05 * RATE), np.float32), sent])  # at 50 ms
+    taps = np.zeros(200, np.float32)
+    taps[round(0.01 * RATE)] = 1.0
+    followed, canceller = Reference(Drifting(sent, 0.0), RATE, 0.04), EchoCanceller()
+    canceller.learn(taps)
+    lost = 3 * RATE
+    firsts = [first for first in range(RATE, 6 * RATE, 160) if not lost <= first < lost + 160]
+    heard = [echo[first : first + 160] for first in firsts]
+    left = [canceller.clean(block, followed.beside(160, first / RATE))
+            for block, first in zip(heard, firsts, strict=True)]  # fmt: skip
+    after = slice(firsts.index(lost + 160) + 30, None)
+    out, before = np.concatenate(left[after]), np.concatenate(heard[after])
+    assert decibels(float((before @ before) / (out @ out))) > 20.0
+
+
 def test_a_sound_at_48_khz_is_given_at_16_without_a_shift() -> None:
     tap = Tap()
     click = np.zeros(SAMPLE_RATE, np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from collaparte.calibrate import Calibration, Calibrations, clicks, measure
 from collaparte.errors import CollaparteError, DeviceError
 from collaparte.events import Click, Command, OrchestraEvent, SoloEvent
 from collaparte.listen.simulated import simulate_solo
@@ -284,6 +285,37 @@ def test_what_the_page_itself_plays_is_taken_out_of_what_it_hears(
 
     assert share(found[True]) > 0.75
     assert share(found[True]) > share(found[False]) + 0.2
+
+
+def test_in_a_measured_room_a_silent_soloist_is_not_heard_though_the_page_plays_their_own_tune(
+    score: Score, sound: tuple[np.ndarray, list[SoloEvent]], tmp_path: Path
+) -> None:
+    tune, truth = sound
+    room = np.zeros(3000)
+    room[[2400, 2650, 2999]] = (0.4, -0.2, 0.1)
+    sweeps = clicks(RATE)
+    measured = measure(np.convolve(sweeps, room)[: len(sweeps)].astype(np.float32), sweeps, RATE)
+    kept = Calibrations(tmp_path).keep(Calibration.of(measured, "browser", "browser", 0.0), measured)
+
+    def heard(solo: np.ndarray, played: np.ndarray, calibration: Calibration | None) -> list[float]:
+        page, zero_s = Page(channels=2), time.monotonic()
+        microphone = BrowserMicrophone(
+            score, lambda event: None, lambda: time.monotonic() - zero_s, Booth(), calibration=calibration
+        )
+        microphone.close()
+        microphone.relocate(float(score.solo_onsets[0]))
+        noise = 2e-4 * np.random.default_rng(1).standard_normal(len(solo))
+        both = np.stack([solo + noise + np.convolve(played, room)[: len(solo)], played], axis=1).astype(np.float32)
+        events: list[SoloEvent] = []
+        for number in range(len(solo) // FRAMES):
+            chunk = Chunk(number, page.ms(zero_s + (number + 1) * FRAMES / RATE), both[number * FRAMES :][:FRAMES])
+            events += microphone.take((number + 1) * FRAMES / RATE, page.guest, chunk)
+        return [event.time_s for event in events if event.on]
+
+    assert heard(np.zeros_like(tune), tune, None) != []  # of a room that was not measured it is not known
+    assert heard(np.zeros_like(tune), tune, kept) == []
+    late = np.concatenate([np.zeros(RATE // 5), tune])[: len(tune)]  # a canon
+    assert len(heard(late, tune, kept)) >= 0.7 * sum(event.time_s < 7.0 for event in truth)
 
 
 # -- the loudspeaker ---------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ HEADINGS = (
 @click.option("--room", is_flag=True, help="Instead: soloists with the orchestra in their microphone, in closed loop.")
 @click.option("--rendered", is_flag=True, help="Instead: notes of rendered soloists, dry, in rooms, with orchestra.")
 @click.option("--quick", is_flag=True, help="With --rendered: fewer and shorter soloists.")
-@click.option("--second-soundfont", type=FILE, metavar="FILE", help="With --rendered: also by this .sf2 or .sf3.")
+@click.option("--second-soundfont", type=FILE, metavar="FILE", help="With --rendered, --room: also by this.")
 @click.option("--end-to-end", is_flag=True, help="Instead: the orchestra, with the same takes as MIDI and as sound.")
 @click.option(
     "--plot", type=FILE, metavar="FILE", help="Draw a minute of the first recording: spectrogram, alignment, onsets."
@@ -102,7 +102,7 @@ def listen(
     import sys
 
     if room:
-        _in_rooms(corpora, kind, seed, as_json)
+        _in_rooms(corpora, kind, second_soundfont, seed, as_json)
         return
     if rendered:
         _notes(corpora, second_soundfont, seed, quick, as_json)
@@ -157,15 +157,17 @@ def listen(
     )  # fmt: skip
 
 
-def _in_rooms(corpora: Path | None, kind: str, seed: int, as_json: bool) -> None:
-    from collaparte.evaluate.listen_room import PRIMOS, SOURCES, evaluate_listen_room
+def _in_rooms(corpora: Path | None, kind: str, second: Path | None, seed: int, as_json: bool) -> None:
+    from collaparte.evaluate.listen_room import CORPORA, PLAYERS, PRIMOS, evaluate_listen_room
 
     if kind not in ("violin", "piano"):
         raise click.BadParameter("With --room, violin or piano.", param_hint="--set")
 
     with progress() as bar:
         task = bar.add_task("listening", total=None)
-        rows = evaluate_listen_room(corpora, kind=kind, seed=seed, tell=lambda what: bar.update(task, description=what))
+        rows = evaluate_listen_room(
+            corpora, kind=kind, seed=seed, second=second, tell=lambda what: bar.update(task, description=what)
+        )
     if as_json:
         print_json([asdict(row) | {"growth_ms": row.growth_ms} for row in rows])
         return
@@ -182,8 +184,10 @@ def _in_rooms(corpora: Path | None, kind: str, seed: int, as_json: bool) -> None
             for row in rows
         ],
     )  # fmt: skip
-    sources = SOURCES if kind == "violin" else PRIMOS.items()
-    click.echo(f"Soloists: {', '.join(f'{count} of {source}' for source, count in sources)}.")
+    if kind == "piano":
+        click.echo(f"Soloists: {', '.join(f'{count} of {source}' for source, count in PRIMOS.items())}.")
+    else:
+        click.echo(f"Soloists: {', '.join(PLAYERS)}; one of each from {' and '.join(CORPORA)}.")
 
 
 def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as_json: bool) -> None:

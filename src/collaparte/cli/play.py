@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -318,6 +319,7 @@ def play(
                     **(without_orchestra(sound, lambda: clock.origin_s, calibration) if in_the_room else {}),
                 )
             )
+            microphone.live.tune(settings.tuning_hz)
         writer = stack.enter_context(TakeWriter(path, header, lambda notice: stand.say(notice.text)))
         if not as_json:
             _explain_keys()
@@ -332,6 +334,7 @@ def play(
                 hands.command("stop")  # as a command, so that the take replays to the same end
             return False
 
+        sys.setswitchinterval(0.001)  # how long the engine and the ear may keep a device waiting for Python's lock
         clock.wait(0.0)  # what was heard while things were opened is not part of the take
         clock.origin_s = time.monotonic()
         for value in perform(engine, clock, at_clock(sound, clock), until=until):
@@ -341,6 +344,8 @@ def play(
                 microphone.live.sounds(value)
             if isinstance(value, events.Command):
                 settle(sound, page.parts, engine.balance, engine.tuning_hz)
+                if microphone is not None:
+                    microphone.live.tune(engine.tuning_hz)
     take = read_take(path)
     learnt: str | None = None
     if store is not None and take.solo:

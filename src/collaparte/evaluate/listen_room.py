@@ -1,6 +1,6 @@
 """How well a soloist is told from the orchestra that sounds in the same room, in closed loop.
 
-Conventions: see ``engine.in_a_room``. Soloists are melodies of real piano performances played by a sampled violin
+Conventions: see ``engine.in_a_room``. Soloists are melodies of real piano performances played by sampled instruments
 (``listen_rendered``: vienna4x22 and held-out pieces of nasap), the orchestra plays the rest of the page; or primos of
 the duets as they were played, on the piano, with the secondo, another piano, as orchestra. Asynchrony is
 of every orchestra note at a beat that the soloist plays, sizes capped at 5 s; ``growth`` is over the same soloist
@@ -43,8 +43,9 @@ SILENT_S = 11.0
 SETTLED = 5 * RATE
 CAP_S = 5.0
 MATCH_S = 0.05
-LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-6.0, 0.0)}
-SOURCES = (("vienna4x22", 1), ("nasap", 1))
+LEVELS_DB = {"small": (-20.0, -10.0, -6.0, 0.0), "dry": (-6.0, 0.0), "hall": (-20.0, -10.0, -6.0, 0.0)}
+PLAYERS = ("violin", "flute", "clarinet")  # of each corpus, each another piece
+CORPORA = ("vienna4x22", "nasap")
 PRIMOS, PRIMO_SECONDS = {"Schubert, Rondo in A": 2, "Grieg, Åses Tod": 1}, 30.0  # takes of each
 
 Array = NDArray[np.float64]
@@ -59,6 +60,7 @@ class Condition:
     db: float
     way: str = "echo"
     measured: bool = True
+    font: Path | None = None  # another than the soloist's, for the orchestra
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,13 @@ class RoomRow:
         return self.mean_ms - self.dry_mean_ms
 
 
-def conditions(kind: str) -> list[Condition]:
-    """Rooms and levels; for violins, then what can go wrong in the small room at -6 dB."""
+def conditions(kind: str, second: Path | None = None) -> list[Condition]:
+    """Rooms and levels; for violins, then what can go wrong in the small room at -6 dB. ``second``: a soundfont."""
     rows = [Condition(name, room, db) for name, room in ROOMS.items() for db in LEVELS_DB[name]]
     if kind == "piano":
         return rows
     small = ROOMS["small"]
+    other = [Condition("small, pitches alone, other soundfont", small, -6.0, "pitches", font=second)] if second else []
     return [
         *rows,
         Condition("small, not calibrated", small, -6.0, measured=False),
@@ -98,6 +101,7 @@ def conditions(kind: str) -> list[Condition]:
         Condition("small, clocks 50 ppm apart", with_faults(small, drift_ppm=50.0), -6.0),
         Condition("small, loudspeaker distorts", with_faults(small, drive=1.0), -6.0),
         Condition("small, pitches alone", small, -6.0, "pitches"),
+        *other,
         Condition("small, not told apart", small, -6.0, "nothing"),
     ]
 
@@ -110,16 +114,16 @@ class _Soloist:
     dry: list[OrchestraEvent]
     font: Path | None
     dry_matched: tuple[int, int, int] = (0, 0, 0)
-    gains: dict[tuple[float, float, float], float] = field(default_factory=dict)  # at 0 dB, by the size of the room
+    gains: dict[tuple[object, ...], float] = field(default_factory=dict)  # at 0 dB, by soundfont and size of the room
 
-    def gain(self, given: InRoom) -> float:
+    def gain(self, given: InRoom, font: Path | None) -> float:
         """The level of the orchestra in a room without faults of the same size."""
-        size = given.room.size_m
-        if size not in self.gains:
+        key = (font, given.room.size_m)
+        if key not in self.gains:
             plain = replace(given, room=with_faults(given.room), db=0.0)
             score = self.rendered.playing.score
-            self.gains[size] = gain_of(plain, self.rendered.sound, self.dry, score, self.font)
-        return self.gains[size] * float(10.0 ** (given.db / 20.0))
+            self.gains[key] = gain_of(plain, self.rendered.sound, self.dry, score, font)
+        return self.gains[key] * float(10.0 ** (given.db / 20.0))
 
     def matched(self, values: Sequence[Value]) -> tuple[int, int, int]:
         """(found, heard, onsets): onsets with a heard one of their own within MATCH_S; all heard; all there are."""
@@ -149,11 +153,12 @@ class _Soloist:
         return np.asarray(np.minimum(np.array(found), CAP_S), np.float64)
 
 
-def violins(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Rendered]:
-    """Melodies on the violin."""
-    for corpus, count in SOURCES:
-        for playing in melodies(corpus, "violin", count, seed, corpora):
-            yield render_playing(playing.cut(SECONDS), "violin", font, seed=seed)
+def melodists(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Rendered]:
+    """Melodies on the violin and on winds."""
+    for number, instrument in enumerate(PLAYERS):
+        for corpus in CORPORA:
+            *_, playing = melodies(corpus, instrument, number + 1, seed, corpora)
+            yield render_playing(playing.cut(SECONDS), instrument, font, seed=seed)
 
 
 def pianists(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Rendered]:
@@ -174,7 +179,7 @@ def soloists(corpora: Path | None, kind: str, seed: int) -> list[_Soloist]:
     """The soloists of the table (``kind`` violin or piano), each played once without a room."""
     font = find_soundfont()
     found = []
-    for rendered in (violins if kind == "violin" else pianists)(corpora, font, seed):
+    for rendered in (melodists if kind == "violin" else pianists)(corpora, font, seed):
         soloist = _Soloist(rendered, [], font)
         heard = RecordedSoloist(Made(rendered.sound), rendered.playing.score)
         values = list(rehearse(soloist.engine(), VirtualClock(), heard))
@@ -192,7 +197,8 @@ def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRo
         learn = measured_response if condition.measured else None
         given = InRoom(condition.room, condition.db, seed + index, condition.way, learn)
         source, score = Made(soloist.rendered.sound), soloist.rendered.playing.score
-        played = played_in_a_room(given, source, score, soloist.engine, soloist.font, gain=soloist.gain(given))
+        font = condition.font or soloist.font
+        played = played_in_a_room(given, source, score, soloist.engine, font, gain=soloist.gain(given, font))
         values = list(played)
         matched += soloist.matched(values)
         dry.append(soloist.apart_s(soloist.dry))
@@ -201,7 +207,7 @@ def row_of(condition: Condition, group: Sequence[_Soloist], seed: int) -> RoomRo
             echo, solo = _decibels(given)
             less.append(echo)
             kept.append(solo)
-        silent += _heard_in_silence(given, soloist)
+        silent += _heard_in_silence(given, soloist, font)
     before, after = np.concatenate(dry), np.concatenate(wet)
     dry_found, _, onsets = np.sum([soloist.dry_matched for soloist in group], axis=0).tolist()
     found, heard, _ = matched.tolist()
@@ -233,11 +239,11 @@ def _decibels(given: InRoom) -> tuple[float, float]:
     return 10 * float(np.log10((bleed @ bleed) / (left @ left))), 10 * float(np.log10((wanted @ wanted) / (off @ off)))
 
 
-def _heard_in_silence(given: InRoom, soloist: _Soloist) -> int:
+def _heard_in_silence(given: InRoom, soloist: _Soloist, font: Path | None) -> int:
     score = soloist.rendered.playing.score
     first_s = min(event.due_s for event in soloist.dry) - 0.5
     quiet = (2e-4 * np.random.default_rng((given.seed, 53)).standard_normal(int(SILENT_S * RATE))).astype(np.float32)
-    with StreamedSound(score.parts, soloist.font, RATE) as orchestra:
+    with StreamedSound(score.parts, font, RATE) as orchestra:
         room = VirtualRoom(given.room, orchestra, seed=given.seed, gain=given.gain)
         canceller = EchoCanceller() if given.way == "echo" else None
         if canceller is not None and given.learn is not None:
@@ -253,13 +259,17 @@ def evaluate_listen_room(
     *,
     kind: str = "violin",
     seed: int = 0,
+    second: Path | None = None,
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[RoomRow]:
-    """A row for each condition, for violins or pianos (``kind``). The same seed, the same table."""
+    """A row for each condition, for violins and winds or pianos (``kind``). The same seed, the same table.
+
+    With a ``second`` soundfont, one more: the orchestra played by that, and told apart by its pitches alone.
+    """
     tell("soloists without a room")
     group = soloists(corpora, kind, seed)
     rows = []
-    for condition in conditions(kind):
+    for condition in conditions(kind, second):
         tell(f"{condition.name}, {condition.db:+.0f} dB")
         rows.append(row_of(condition, group, seed))
     return rows

@@ -46,11 +46,16 @@ class _Own:
 
 
 class Apart:
-    """``ear`` behind a canceller (a reference is known), or with the orchestra's pitches alone (``pitches``)."""
+    """``ear`` behind a canceller (a reference is known), or with the orchestra's pitches alone (``pitches``).
 
-    def __init__(self, ear: Hears, canceller: EchoCanceller | None = None, *, pitches: bool = False) -> None:
+    Unless the canceller ``judges``, the ear is not told where there is nothing but remains.
+    """
+
+    def __init__(
+        self, ear: Hears, canceller: EchoCanceller | None = None, *, pitches: bool = False, judges: bool = True
+    ) -> None:
         self.ear, self.canceller = ear, canceller
-        self._own = _Own() if canceller is not None else None
+        self._own = _Own() if canceller is not None and judges else None
         self._pitches = KnownPitches() if pitches and canceller is None else None
         ear.bleed = self._own or self._pitches
 
@@ -59,11 +64,17 @@ class Apart:
         if self._pitches is not None:
             self._pitches.sounds(event)
 
+    def tune(self, a4_hz: float) -> None:
+        """The orchestra's A."""
+        if self._pitches is not None:
+            self._pitches.tune(a4_hz)
+
     def hear(self, block: Array, heard_s: float, reference: Array | None = None) -> list[SoloEvent]:
         """The soloist's events in ``block``; ``reference`` (as long) is what the orchestra sounded meanwhile."""
         if self._pitches is not None:
             self._pitches.origin_s = self.ear.origin_s
-        if self.canceller is not None and self._own is not None:
+        if self.canceller is not None:
             block = self.canceller.clean(block, np.zeros_like(block) if reference is None else reference)
-            self._own.add(self.canceller.own)
+            if self._own is not None:
+                self._own.add(self.canceller.own)
         return self.ear.hear(block, heard_s)

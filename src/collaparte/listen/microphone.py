@@ -2,7 +2,8 @@
 
 Conventions: stamps are seconds on the given clock, taken when a block arrived. The sound of a block ended about then;
 blocks arrive early never, late sometimes, so the earliest of the last few seconds tells when sample 0 was (the clocks
-of computer and device drift apart slowly, which this follows). A known ``latency_s`` of the input (microphone to
+of computer and device drift apart slowly, which this follows). Where a device has lost blocks, all those after them
+seem late, and sample time is set right within a third of a second. A known ``latency_s`` of the input (microphone to
 arrival) is subtracted from ``time_s`` alone.
 """
 
@@ -35,6 +36,7 @@ RATE = 48000
 CHANNELS = 2  # mixed down here, where a dead one is noticed; JACK through miniaudio gives no single one
 BUFFER_MS = 10
 EARLIEST_OF = 400  # blocks
+LATE_ALL, LATE_ALL_S = 30, 0.004  # so many blocks in a row, each so much later than the earliest: some were lost before
 LOOK_AGAIN_S = 0.5
 GONE_S = 2.0  # without a block: the device is lost
 REFUSED, UNKNOWN_FORM = {-6}, {-200}  # MA_ACCESS_DENIED, MA_FORMAT_NOT_SUPPORTED
@@ -45,8 +47,9 @@ class LiveEar:
     """Stamped blocks in, SoloEvents out; what the microphone's thread does, without the microphone.
 
     With a ``reference`` the orchestra is taken out of them: it is asked for as many samples as were heard, and when
-    the first of them was. ``canceller`` may know the room already. With ``pitches`` alone the orchestra's notes are
-    told to ``sounds``. ``a4_hz`` is the soloist's A where it is known; ``hearing`` is one of ``hearing.HEARINGS``.
+    the first of them was. ``canceller`` may know the room already, and ``judges`` where nobody plays. With ``pitches``
+    alone the orchestra's notes are told to ``sounds``. ``a4_hz`` is the soloist's A where it is known; ``hearing`` is
+    one of ``hearing.HEARINGS``.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class LiveEar:
         *,
         reference: Callable[[int, float], NDArray[np.float32]] | None = None,
         canceller: EchoCanceller | None = None,
+        judges: bool = True,
         pitches: bool = False,
         a4_hz: float | None = None,
         hearing: str = "auto",
@@ -64,9 +68,8 @@ class LiveEar:
         self.health = Health()
         self.ear = make_ear(score, hearing, a4_hz=a4_hz)
         self._reference = reference
-        self._apart = Apart(
-            self.ear, (canceller or EchoCanceller()) if reference is not None else None, pitches=pitches
-        )
+        canceller = (canceller or EchoCanceller()) if reference is not None else None
+        self._apart = Apart(self.ear, canceller, pitches=pitches, judges=judges)
         self._rate, self._latency_s = rate, latency_s
         self._resampler, self._mixdown = Resampler(rate), Mixdown(rate)
         self._taken = self._resampled = 0
@@ -76,6 +79,9 @@ class LiveEar:
         """Hear ``block`` (n, channels), which arrived at ``stamp_s``; here, after a long way, at ``heard_s``."""
         self._taken += len(block)
         self._zeros.append(stamp_s - self._taken / self._rate)
+        latest = list(self._zeros)[-LATE_ALL:]
+        if min(latest) - min(self._zeros) > LATE_ALL_S:
+            self._zeros = deque(latest, maxlen=EARLIEST_OF)
         zero_s = min(self._zeros)
         self.ear.origin_s = zero_s - self._latency_s
         mono = self._resampler.push(self._mixdown.mix(self.health.take(block)))
@@ -88,6 +94,10 @@ class LiveEar:
     def sounds(self, event: OrchestraEvent) -> None:
         """The orchestra's ``event`` is committed."""
         self._apart.sounds(event)
+
+    def tune(self, a4_hz: float) -> None:
+        """The orchestra's A."""
+        self._apart.tune(a4_hz)
 
     def skip(self) -> None:
         """The device was away: sample time begins anew with the next block."""

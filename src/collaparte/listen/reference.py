@@ -2,7 +2,7 @@
 
 Conventions: times are monotonic seconds. Loudspeaker and microphone have clocks of their own, which differ by parts in
 a million: the reference is read where the two clocks say, through a slow filter, and where it has wandered off by more
-than a frame it skips or repeats one.
+than a frame it skips or repeats one. Where a device has lost a block, it begins anew in the right place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from collaparte.listen.audio import RATE, Resampler
 
-JUMP_S = 0.02  # further off, the reading starts anew
+JUMP_S = 0.005  # further off, the reading starts anew
 FOLLOW, FOLLOW_DRIFT = 0.02, 0.0001  # share of each block's surprise that is believed, as a shift and as a drift
 SLIP_FRAMES = 1.0
 

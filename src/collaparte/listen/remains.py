@@ -14,7 +14,8 @@ sums over such a spectrum. Four things are expected to be left of the echo; what
   COM 25, 1977; foretelling the next error: Mathews & Xie, IEEE SP 41, 1993).
 
 Somebody who has played of late is believed sooner than somebody who has not: one threshold would either take the
-remains of a stroke of the orchestra for a soloist, or lose the ends of the soloist's notes.
+remains of a stroke of the orchestra for a soloist, or lose the ends of the soloist's notes. And a soloist who was heard
+is believed for a moment more: between two bows a hall is louder than a violin.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ ALONE_DB, WITH_DB = 10.0, 2.0  # over what is left: who has not played of late, 
 WIDE_DB = 2.0  # ... and is believed entirely so much higher
 SURE_DB = 6.0  # over what is left, somebody plays
 COMES_S, GOES_S = 0.25, 3.0  # how fast that is believed, and forgotten
+HELD_S = 1.0  # half of this long, what was believed of somebody who plays is still
 FLOOR_START = 1e-6 * BLOCK**2  # noise, -60 dB of full scale
 FLOOR_RISES = 10.0 ** (0.03 * BLOCK_S)  # from block to block; it falls at once
 OVER_FLOOR = 4.0  # nobody plays below this times the noise
@@ -58,6 +60,7 @@ class Remains:
         self._left = self._there = self._most = 0.0
         self._usual: Array | None = None  # (partitions,) power gains of the room, over a longer time
         self._played, self._floor = 0.0, FLOOR_START  # how surely somebody has played of late
+        self._held = 0.0
 
     def learn(self, response: Array) -> None:
         """The tail of a measured room (n,): level and decay of its last third."""
@@ -92,7 +95,10 @@ class Remains:
         plays = over_db > SURE_DB and self._there > OVER_FLOOR * self._floor
         self._played += BLOCK_S * ((1.0 - self._played) / COMES_S if plays else -self._played / GOES_S)
         least_db = ALONE_DB + (WITH_DB - ALONE_DB) * self._played
-        return min(max((over_db - least_db) / WIDE_DB, 0.0), 1.0)
+        surely = max(2.0 * self._played - 1.0, 0.0)  # what is left of a stroke is not held
+        fading = BLOCK_S / (HELD_S * surely + TINY)
+        self._held = max(min((over_db - least_db) / WIDE_DB, 1.0), self._held - fading, 0.0)
+        return min(2.0 * self._held, 1.0)
 
     @property
     def astray(self) -> bool:

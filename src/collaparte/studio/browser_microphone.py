@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from collaparte.calibrate import Calibration
 from collaparte.calibrate.clicks import RESPONSE_LEAD_S
 from collaparte.events import Command, SoloEvent
-from collaparte.listen.audio import RATE, Resampler
+from collaparte.listen.audio import Resampler
 from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import LiveEar
 from collaparte.listen.tuner import Tuner
@@ -36,31 +36,32 @@ MUCH_LOST = 0.01  # share of the sound
 Array = NDArray[np.float32]
 
 
-class _WithoutEcho:
-    """Microphone and the page's own sound, frame by frame, become the microphone alone at RATE.
+class _PagesSound:
+    """What the page itself played, frame by frame beside what it heard: the reference of a canceller.
 
-    A room that was measured is known from the first note on, else it is learnt while the music goes on.
+    A room that was measured is known from the first note on, else it is learnt while the music goes on. Where nobody
+    plays is judged in a measured room alone: of another it is not known how loud the orchestra is in it, and a soloist
+    who is much softer would be taken for what is left of it.
     """
 
     def __init__(self, rate: int, calibration: Calibration | None) -> None:
-        self._rate = rate
-        self._resamplers = (Resampler(rate), Resampler(rate))
+        self._resampler = Resampler(rate)
+        self._played: Array = np.zeros(0, np.float32)
         response = calibration.load_response() if calibration is not None else None
+        self.judges = response is not None
+        self.canceller = EchoCanceller()
         if calibration is not None and response is not None:
-            self._canceller = EchoCanceller(delay_s=max(calibration.round_trip_s - RESPONSE_LEAD_S, 0.0))
-            self._canceller.learn(response)
-        else:
-            self._canceller = EchoCanceller()
-        self._taken = self._given = 0
+            self.canceller = EchoCanceller(delay_s=max(calibration.round_trip_s - RESPONSE_LEAD_S, 0.0))
+            self.canceller.learn(response)
 
-    def push(self, sound: Array) -> tuple[Array, float]:
-        """What is clean now (n, 1), and by how much it ends before ``sound`` does, in seconds."""
-        channels = (np.ascontiguousarray(channel) for channel in sound.T)
-        heard, played = (resampler.push(one) for resampler, one in zip(self._resamplers, channels, strict=True))
-        clean = self._canceller.clean(heard, played)
-        self._taken += len(sound)
-        self._given += len(clean)
-        return clean.reshape(-1, 1), self._taken / self._rate - self._given / RATE
+    def push(self, sound: Array) -> None:
+        """The page played ``sound`` (n,) while the next frames were heard."""
+        self._played = np.concatenate([self._played, self._resampler.push(np.ascontiguousarray(sound))])
+
+    def beside(self, count: int, time_s: float) -> Array:
+        """The next ``count`` samples at RATE."""
+        played, self._played = self._played[:count], self._played[count:]
+        return played
 
 
 class BrowserMicrophone:
@@ -84,7 +85,7 @@ class BrowserMicrophone:
         self.lost_frames = 0
         self._score, self._put, self._now, self._notice = score, put, now, notice
         self._booth, self._latency_s, self._calibration = booth, latency_s, calibration
-        self._without: _WithoutEcho | None = None
+        self._played: _PagesSound | None = None
         self._live: LiveEar | None = None
         self._a4_hz, self._tunes = a4_hz, tunes
         self._tuner: Tuner | None = None
@@ -141,9 +142,14 @@ class BrowserMicrophone:
         """Hear ``chunk``, which arrived at ``arrived_s`` on the take's clock."""
         rate, frames = guest.hello.rate, len(chunk.sound)
         if self._live is None or rate != self._rate:
-            self._without = _WithoutEcho(rate, self._calibration) if chunk.sound.shape[1] > 1 else None
             self._rate = rate
-            self._live = LiveEar(self._score, RATE if self._without else rate, self._latency_s, a4_hz=self._a4_hz)
+            self._played = played = _PagesSound(rate, self._calibration) if chunk.sound.shape[1] > 1 else None
+            self._live = LiveEar(
+                self._score, rate, self._latency_s, a4_hz=self._a4_hz,
+                reference=played.beside if played is not None else None,
+                canceller=played.canceller if played is not None else None,
+                judges=played is None or played.judges,
+            )  # fmt: skip
             self._tuner = Tuner(self._live.ear) if self._tunes else None
             if self._relocated is not None:
                 self._live.relocate(self._relocated)
@@ -172,10 +178,9 @@ class BrowserMicrophone:
         return found + self._hear(self._live, ended_s, chunk.sound, arrived_s)
 
     def _hear(self, live: LiveEar, ended_s: float, sound: Array, arrived_s: float) -> list[SoloEvent]:
-        if self._without is None:
-            return live.take(ended_s, sound[:, :1], arrived_s)
-        clean, behind_s = self._without.push(sound)
-        return live.take(ended_s - behind_s, clean, arrived_s) if len(clean) else []
+        if self._played is not None:
+            self._played.push(sound[:, 1])
+        return live.take(ended_s, sound[:, :1], arrived_s)
 
     def _in_our_time(self, guest: Guest, chunk: Chunk, arrived_s: float) -> float:
         monotonic_s = guest.clocks.ours(chunk.ended_ms / 1000)

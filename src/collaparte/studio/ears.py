@@ -25,6 +25,7 @@ class Told(NamedTuple):
 
     relocate: Relocate = lambda beat: None
     sounds: Callable[[OrchestraEvent], None] = lambda event: None
+    tune: Callable[[float], None] = lambda a4_hz: None
 
 
 BROWSER = "browser"  # how calibrations call its microphone and its loudspeaker
@@ -77,7 +78,8 @@ def open_ear(
                 **(beside or {}),
             )
         )
-        return Told(machine.live.relocate, machine.live.sounds)
+        machine.live.tune(wanted.tuning_hz)
+        return Told(machine.live.relocate, machine.live.sounds, machine.live.tune)
     elif wanted.input == "browser":
         from collaparte.studio.browser_microphone import BrowserMicrophone
 

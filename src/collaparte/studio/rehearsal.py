@@ -255,6 +255,7 @@ class Rehearsal:
             self._see(value, engine, clock, page)
             if isinstance(value, Command) and value.name in SEEN:
                 settle(sound, page.parts, engine.balance, engine.tuning_hz)
+                self._ear.tune(engine.tuning_hz)
                 self._enter(self.state)
 
     def _see(self, value: Value, engine: Engine, clock: PracticeClock, page: Score) -> None:
