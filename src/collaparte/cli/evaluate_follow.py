@@ -36,7 +36,7 @@ JUMP_COLUMNS = {
 @click.option("--quick", is_flag=True, help="Six pieces.")
 @click.option("--follower", "followers", multiple=True, metavar="NAME", help="Instead of all of ours; may be repeated.")
 @click.option("--predictor", metavar="NAME", help="Hand its plans to the follower, as the engine does.")
-@click.option("--peers", is_flag=True, help="Also other people's followers, on the beginnings of ten pieces (slow).")
+@click.option("--peers", is_flag=True, help="Also other people's followers, on beginnings (slow).")
 @click.option("--peer", "some", multiple=True, metavar="NAME", help="Of the peers only this one; may be repeated.")
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only this variant; may be repeated.")
 @click.option(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -220,13 +220,17 @@ def oracle_row(group: str, variant: str, jobs: Sequence[Job]) -> InOrder:
 
 def told_row(group: str, variant: str, jobs: Sequence[Job]) -> InOrder:
     """What a follower comes to that is told every note: the running maximum of the truth itself."""
+    return summarise_in_order(group, variant, "told", _told(jobs))
+
+
+def _told(jobs: Sequence[Job]) -> list[Run]:
     runs = []
     for case, playing in jobs:
         known = ~np.isnan(playing.beat)
         ones = np.ones(int(known.sum()))
         track = Track(playing.time_s[known], playing.beat[known], ones, ones.astype(bool))
         runs.append(Run(case.name, playing, track, np.full(1, np.nan), float("nan")))
-    return summarise_in_order(group, variant, "told", runs)
+    return runs
 
 
 def summarise_jumps(group: str, variant: str, follower: str, runs: Sequence[Run]) -> Jumped:
@@ -274,7 +278,7 @@ def evaluate_follow(
     seeds: int = 1,
     tell: Callable[[str], None] = lambda what: None,
 ) -> FollowReport:
-    """Whole pieces with our followers; with ``peers``, the beginnings of ``peer_pieces`` pieces with everybody.
+    """Whole pieces with our followers; with ``peers``, beginnings (of ``peer_pieces`` held-out pieces) with everybody.
 
     Pieces are drawn by ``seed``. Every variant is made ``seeds`` times over, with ``seed`` and the numbers after it,
     and pooled; the clean one is the same each time, and made once.
@@ -301,8 +305,13 @@ def evaluate_follow(
         tell("reliability")
         _calibrate(report, sets["nasap held out"], followers[0], variants, seed)
     if peers:
-        short = [case.cut(peer_notes) for case in sets["nasap held out"][:peer_pieces]]
-        _with_peers(report, short, variants, [*followers], peers, peers_python, drawn, tell)
+        beginnings = {
+            f"{group}, beginnings": [
+                case.cut(peer_notes) for case in cases[: peer_pieces if group == "nasap held out" else len(cases)]
+            ]
+            for group, cases in sets.items()
+        }
+        _with_peers(report, beginnings, variants, [*followers], peers, peers_python, drawn, tell)
     report.facts["peak_memory_mb"] = _peak_memory_mb()
     return report
 
@@ -363,7 +372,7 @@ def _pool(parts: Sequence[Reliability]) -> Reliability:
 
 def _with_peers(
     report: FollowReport,
-    cases: Sequence[Case],
+    sets: Mapping[str, Sequence[Case]],
     variants: Sequence[str],
     followers: Sequence[str],
     peers: Sequence[str],
@@ -371,27 +380,33 @@ def _with_peers(
     seeds: Sequence[int],
     tell: Callable[[str], None],
 ) -> None:
-    group = "beginnings, with peers"
-    jobs = {variant: _vary(variant, cases, seeds) for variant in variants}
-    for variant in variants:
-        for name in followers:
-            _add(report, group, variant, name, _run_all(name, jobs[variant]))
-        if variant == "clean":
-            report.in_order.append(oracle_row(group, variant, jobs[variant]))
-        if variant not in JUMPS:
-            report.in_order.append(told_row(group, variant, jobs[variant]))
-    for name in peers:
-        tell(f"{group}: {name}")
-        done = iter(
-            run_peer(name, [(case.score, playing) for variant in variants for case, playing in jobs[variant]], python)
-        )
+    """Everybody on the cases of every set, then on all of them together."""
+    pooled: dict[tuple[str, str], list[Run]] = {}
+    for group, cases in sets.items():
+        jobs = {variant: _vary(variant, cases, seeds) for variant in variants}
+        found: dict[tuple[str, str], list[Run]] = {}
         for variant in variants:
-            answers = islice(done, len(jobs[variant]))
-            runs = [
-                Run(case.name, playing, answer.track, answer.cpu_us, answer.setup_s)
-                for (case, playing), answer in zip(jobs[variant], answers, strict=True)
-            ]
+            for name in followers:
+                found[variant, name] = _run_all(name, jobs[variant])
+            if variant == "clean":
+                report.in_order.append(oracle_row(group, variant, jobs[variant]))
+            if variant not in JUMPS:
+                found[variant, "told"] = _told(jobs[variant])
+        for name in peers:
+            tell(f"{group}: {name}")
+            given = [(case.score, playing) for variant in variants for case, playing in jobs[variant]]
+            done = iter(run_peer(name, given, python))
+            for variant in variants:
+                answers = islice(done, len(jobs[variant]))
+                found[variant, name] = [
+                    Run(case.name, playing, answer.track, answer.cpu_us, answer.setup_s)
+                    for (case, playing), answer in zip(jobs[variant], answers, strict=True)
+                ]
+        for (variant, name), runs in found.items():
             _add(report, group, variant, name, runs)
+            pooled.setdefault((variant, name), []).extend(runs)
+    for (variant, name), runs in pooled.items():
+        _add(report, "all beginnings", variant, name, runs)
 
 
 def _peak_memory_mb() -> float:
