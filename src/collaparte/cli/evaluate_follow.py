@@ -36,8 +36,11 @@ JUMP_COLUMNS = {
 @click.option("--quick", is_flag=True, help="Six pieces.")
 @click.option("--follower", "followers", multiple=True, metavar="NAME", help="Instead of all of ours; may be repeated.")
 @click.option("--predictor", metavar="NAME", help="Hand its plans to the follower, as the engine does.")
-@click.option("--peers", is_flag=True, help="Also other people's followers, on beginnings (slow).")
+@click.option("--peers", is_flag=True, help="Also other people's followers, on the beginnings of pieces (slow).")
 @click.option("--peer", "some", multiple=True, metavar="NAME", help="Of the peers only this one; may be repeated.")
+@click.option(
+    "--peer-notes", type=click.IntRange(0), default=300, show_default=True, help="Notes they are given; 0: all."
+)
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only this variant; may be repeated.")
 @click.option(
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
@@ -54,6 +57,7 @@ def follow(
     predictor: str | None,
     peers: bool,
     some: tuple[str, ...],
+    peer_notes: int,
     variants: tuple[str, ...],
     peers_python: Path | None,
     seed: int,
@@ -94,6 +98,7 @@ def follow(
             variants=variants or tuple(VARIANTS),
             peers=some or (PEERS if peers else ()),
             peers_python=peers_python or sys.executable,
+            peer_notes=peer_notes,
             seed=seed,
             seeds=seeds,
             tell=tell,

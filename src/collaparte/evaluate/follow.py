@@ -278,8 +278,9 @@ def evaluate_follow(
     seeds: int = 1,
     tell: Callable[[str], None] = lambda what: None,
 ) -> FollowReport:
-    """Whole pieces with our followers; with ``peers``, beginnings (of ``peer_pieces`` held-out pieces) with everybody.
+    """Whole pieces with our followers; with ``peers``, also the first ``peer_notes`` (0: all) of each with everybody.
 
+    Of the held-out pieces everybody has the first ``peer_pieces``.
     Pieces are drawn by ``seed``. Every variant is made ``seeds`` times over, with ``seed`` and the numbers after it,
     and pooled; the clean one is the same each time, and made once.
     """
@@ -305,13 +306,14 @@ def evaluate_follow(
         tell("reliability")
         _calibrate(report, sets["nasap held out"], followers[0], variants, seed)
     if peers:
-        beginnings = {
-            f"{group}, beginnings": [
-                case.cut(peer_notes) for case in cases[: peer_pieces if group == "nasap held out" else len(cases)]
+        shared = {
+            f"{group}, with peers": [
+                case.cut(peer_notes or len(case.playing))
+                for case in cases[: peer_pieces if group == "nasap held out" else len(cases)]
             ]
             for group, cases in sets.items()
         }
-        _with_peers(report, beginnings, variants, [*followers], peers, peers_python, drawn, tell)
+        _with_peers(report, shared, variants, [*followers], peers, peers_python, drawn, tell)
     report.facts["peak_memory_mb"] = _peak_memory_mb()
     return report
 
@@ -406,7 +408,7 @@ def _with_peers(
             _add(report, group, variant, name, runs)
             pooled.setdefault((variant, name), []).extend(runs)
     for (variant, name), runs in pooled.items():
-        _add(report, "all beginnings", variant, name, runs)
+        _add(report, "all, with peers", variant, name, runs)
 
 
 def _peak_memory_mb() -> float:
