@@ -54,9 +54,10 @@ class Listening:
     """In the microphone's place: keeps what it was given."""
 
     given: dict[str, Any]
+    tuned_hz: list[float]
 
     def __init__(self, score: object, put: object, now: object, **given: Any) -> None:
-        Listening.given = given
+        Listening.given, Listening.tuned_hz = given, []
         self.live = self
         self.told: list[object] = []
 
@@ -65,6 +66,9 @@ class Listening:
 
     def sounds(self, event: object) -> None:
         self.told.append(event)
+
+    def tune(self, a4_hz: float) -> None:
+        Listening.tuned_hz.append(a4_hz)
 
     def __enter__(self) -> Listening:
         return self
@@ -89,11 +93,14 @@ def test_the_orchestras_own_sound_is_taken_out_of_the_machines_microphone(
 ) -> None:
     monkeypatch.setattr(microphone, "Microphone", Listening)
     monkeypatch.setattr(synthesiser, "SynthSound", Synth)
-    asked = {"piece": "greensleeves", "input": "mic", "output": "synth", "headphones": headphones}
+    asked = {
+        "piece": "greensleeves", "input": "mic", "output": "synth", "headphones": headphones, "tuning_hz": 442.0,
+    }  # fmt: skip
     studio.json("/api/rehearsal", "POST", asked)
     studio.wait_for("ready")
     given = Listening.given
     assert given["latency_s"] == pytest.approx(DELAY_S - 0.02, abs=1e-4)
+    assert Listening.tuned_hz == [442.0]  # what else the ear must know of the orchestra
     if headphones:
         assert not {"reference", "canceller", "pitches"} & set(given)
     else:

@@ -17,6 +17,12 @@ HEADINGS = (
     "report ms", "signed", "<=50", "<=100", "<=250", "lost", "x real time",
 )  # fmt: skip
 
+EVERYTHING = (
+    (), ("--set", "piano"), ("--set", "guitar"), ("--set", "held-out"), ("--set", "duets"), ("--rendered",),
+    ("--room",), ("--room", "--set", "piano"), ("--end-to-end",),
+)  # fmt: skip
+WITH_PEERS = EVERYTHING[:2]
+
 
 @click.command(
     cls=Command,
@@ -27,6 +33,7 @@ HEADINGS = (
         "collaparte evaluate listen --room --set piano",
         "collaparte evaluate listen --recording minji-kim_bwv1003_mov3 --plot andante.png --plot-from 82",
         "collaparte evaluate listen --rendered --quick --second-soundfont TimGM6mb.sf2",
+        "collaparte evaluate listen --everything --peer arzt --peers-python PYTHON --second-soundfont TimGM6mb.sf2",
     ),
 )
 @click.option("--corpora", type=FOLDER, metavar="DIR", help="The folder of the corpora (or set COLLAPARTE_CORPORA).")
@@ -62,6 +69,7 @@ HEADINGS = (
 @click.option("--quick", is_flag=True, help="With --rendered: fewer and shorter soloists.")
 @click.option("--second-soundfont", type=FILE, metavar="FILE", help="With --rendered, --room: also by this.")
 @click.option("--end-to-end", is_flag=True, help="Instead: the orchestra, with the same takes as MIDI and as sound.")
+@click.option("--everything", is_flag=True, help="All of this, one table after the other (an hour).")
 @click.option(
     "--plot", type=FILE, metavar="FILE", help="Draw a minute of the first recording: spectrogram, alignment, onsets."
 )
@@ -89,6 +97,7 @@ def listen(
     quick: bool,
     second_soundfont: Path | None,
     end_to_end: bool,
+    everything: bool,
     plot: Path | None,
     plot_from: float,
     seed: int,
@@ -101,6 +110,11 @@ def listen(
     """
     import sys
 
+    if everything:
+        if as_json:
+            raise click.UsageError("--everything is several tables: ask for each of them with --json.")
+        _everything(corpora, peers, peers_python, second_soundfont, seed)
+        return
     if room:
         _in_rooms(corpora, kind, second_soundfont, seed, as_json)
         return
@@ -155,6 +169,18 @@ def listen(
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _everything(
+    corpora: Path | None, peers: tuple[str, ...], peers_python: Path | None, second: Path | None, seed: int
+) -> None:
+    shared = ["--seed", str(seed)]
+    for option, value in (("--corpora", corpora), ("--second-soundfont", second), ("--peers-python", peers_python)):
+        shared += [option, str(value)] if value is not None else []
+    for words in EVERYTHING:
+        given = [*words, *(word for peer in peers if words in WITH_PEERS for word in ("--peer", peer))]
+        click.echo(f"\ncollaparte evaluate listen {' '.join(given)}".rstrip())
+        listen.main([*given, *shared], standalone_mode=False)
 
 
 def _in_rooms(corpora: Path | None, kind: str, second: Path | None, seed: int, as_json: bool) -> None:
