@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from collaparte.evaluate.follow import run_follower, summarise_in_order, summarise_jumps, told_row
+from collaparte.evaluate.follow import run_follower
 from collaparte.evaluate.follow_cases import Case, Playing, held_out
+from collaparte.evaluate.follow_rows import summarise_in_order, summarise_jumps, told_row
 from collaparte.evaluate.follow_variants import VARIANTS
 from collaparte.score import Score
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from collaparte.evaluate.follow import TOLERANCES_S, Job, run_follower
+from collaparte.evaluate.follow import run_follower
 from collaparte.evaluate.follow_cases import Case, nasap_cases
+from collaparte.evaluate.follow_rows import TOLERANCES_S, Job
 from collaparte.evaluate.follow_variants import VARIANTS
 from collaparte.follow import habits, onsets, paths, search, tempo, tracker
 from collaparte.measure import capped, following_errors
