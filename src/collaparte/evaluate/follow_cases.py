@@ -100,11 +100,12 @@ def held_out(names: Iterable[str]) -> list[str]:
     order = sorted(names)
     random.Random(SPLIT_SEED).shuffle(order)
     size = len(order) // 5
-    tuned = {_music(name) for name in order[size:]}
-    return [name for name in order[:size] if _music(name) not in tuned]
+    tuned = {music(name) for name in order[size:]}
+    return [name for name in order[:size] if music(name) not in tuned]
 
 
-def _music(name: str) -> str:
+def music(name: str) -> str:
+    """The piece, whether its repeats are played or not."""
     return name.removesuffix("_no_repeat").removesuffix("_repeat")
 
 

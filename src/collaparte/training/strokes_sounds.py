@@ -5,7 +5,7 @@ in turn. A few of the same excerpts are also played by other instruments: they s
 the microphone. While samples are taken, sounds are put into rooms, mixed with those, with voices, claps and noise, and
 coloured as by another microphone. A view is labelled with the keys whose notes began in the 10 ms that lie ``LATER``
 views back; the views beside it are left out, as nothing is decided by them. Few of the views and keys in which nothing
-begins are kept. Every ``CHECK``th piece is for checking: nothing is learnt from it.
+begins are kept. Every ``CHECK``th piece is for checking: nothing is learnt from it, under whatever name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from collaparte.evaluate.follow_cases import music
 from collaparte.evaluate.listen_rendered import LOUDNESS, in_room
 from collaparte.evaluate.piano_rendered import performances, render
 from collaparte.listen.hearing.bands import KEYS, LOWEST, Bands
@@ -47,12 +48,13 @@ Bools = NDArray[np.bool_]
 
 
 def render_training(folder: Path, corpora: Path | None, fonts: list[Path], seed: int) -> None:
-    """Write ``NNN.npz`` (sound, notes, pedal, check), ``other-NNN.npy``, and ``rendered.json``: of what."""
+    """Write ``NNN.npz`` (sound, notes, pedal, use), ``other-NNN.npy``, and ``rendered.json``: of what."""
     rng = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    pieces: dict[str, int] = {}
-    for number, whole in enumerate(performances("nasap", corpora, players=PLAYERS, seed=seed, training=True)):
-        check = pieces.setdefault(whole.piece, len(pieces)) % CHECK == CHECK - 1
+    wholes = list(performances("nasap", corpora, players=PLAYERS, seed=seed, training=True))
+    learnt, checked = split(list(dict.fromkeys(whole.piece for whole in wholes)))
+    for number, whole in enumerate(wholes):
+        use = "learn" if whole.piece in learnt else "check" if whole.piece in checked else "neither"
         from_s = rng.uniform(0.0, max(float(whole.notes[-1, 0]) - SECONDS, 0.0))
         cents = rng.choice(DETUNED)
         part = whole.cut(SECONDS, from_s)
@@ -60,18 +62,25 @@ def render_training(folder: Path, corpora: Path | None, fonts: list[Path], seed:
             continue
         font = fonts[number % len(fonts)]
         sound = render(part, font, seed=number, cents=cents)
-        np.savez(folder / f"{number:03d}.npz", sound=sound, notes=part.notes, pedal=part.pedal, check=check)
-        if number % OTHERS_EVERY == 0 and not check:
+        np.savez(folder / f"{number:03d}.npz", sound=sound, notes=part.notes, pedal=part.pedal, use=use)
+        if number % OTHERS_EVERY == 0 and use == "learn":
             program = OTHERS[number // OTHERS_EVERY % len(OTHERS)]
             np.save(folder / f"other-{number:03d}.npy", render(part, font, program=program, seed=number))
     told = {
         "corpus": "nasap, without the held-out pieces",
-        "pieces": [name for name, place in pieces.items() if place % CHECK != CHECK - 1],
-        "pieces_for_checking": [name for name, place in pieces.items() if place % CHECK == CHECK - 1],
+        "pieces": learnt,
+        "pieces_for_checking": checked,
         "soundfonts": {font.name: hashlib.sha256(font.read_bytes()).hexdigest() for font in fonts},
         "seed": seed,
     }
     (folder / "rendered.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+
+def split(pieces: list[str]) -> tuple[list[str], list[str]]:
+    """(learnt from, for checking), without what is learnt under another name: with its repeats, or without."""
+    learnt = [name for place, name in enumerate(pieces) if place % CHECK != CHECK - 1]
+    known = {music(name) for name in learnt}
+    return learnt, [name for name in pieces[CHECK - 1 :: CHECK] if music(name) not in known]
 
 
 def labels(notes: Floats, pedal: Floats, views: int) -> tuple[Bools, Bools]:
@@ -99,7 +108,9 @@ def samples(folder: Path, seed: int) -> Iterator[tuple[NDArray[np.float16], Floa
     for number, path in enumerate(sorted(folder.glob("[0-9]*.npz"))):
         rng = np.random.default_rng((seed, number))
         with np.load(path) as data:
-            sound, notes, pedal, check = data["sound"], data["notes"], data["pedal"], bool(data["check"])
+            sound, notes, pedal, use = data["sound"], data["notes"], data["pedal"], str(data["use"])
+        if use == "neither":
+            continue
         views = Bands(float(rng.choice(DETUNED))).hear(_disturbed(sound, others, number, rng))
         struck, sounding = labels(notes, pedal, len(views))
         beside = np.zeros_like(struck)
@@ -116,7 +127,7 @@ def samples(folder: Path, seed: int) -> Iterator[tuple[NDArray[np.float16], Floa
             both = np.concatenate([own[keys], np.tile(common, (len(keys), 1))], axis=1)
             seen.append(both.astype(np.float16))
             rows.append(np.stack([struck[at, keys], sounding[at, keys]], axis=1))
-        yield np.concatenate(seen), np.concatenate(rows), check
+        yield np.concatenate(seen), np.concatenate(rows), use == "check"
 
 
 def _disturbed(sound: NDArray[np.floating], others: list[Sound], number: int, rng: np.random.Generator) -> Sound:
