@@ -81,6 +81,13 @@ def test_a_steady_soloist_and_the_orchestra_are_together_within_a_few_millisecon
     assert max(map(abs, late_ms)) < 6
 
 
+def test_a_soloist_four_times_slower_than_the_page_is_joined_at_the_next_bar_line() -> None:
+    values = list(rehearse(engine(first_onset_s=4.0), VirtualClock(playing(period_s=2.0))))
+    late_ms = {note.beat: 1000 * (note.due_s - (4.0 + (note.beat - 8) * 2.0)) for note in sounded(values)}
+    assert late_ms[9.0] < -1000.0  # the page's tempo is all that is known
+    assert max(abs(late_ms[float(beat)]) for beat in range(12, 44)) < 10
+
+
 def test_live_a_command_starts_the_introduction_and_the_soloist_enters() -> None:
     heard = [Command(1.0, 1.0, "start"), *playing(first_s=5.0)]
     values = list(rehearse(engine(), VirtualClock(heard)))

@@ -11,7 +11,7 @@ two onsets that lie ``d`` page-seconds apart:
 after the two-level timing of Wing & Kristofferson (1973) and the linear dynamical tempo models of Cemgil et al.
 (2000) and Raphael (2001). Every noise but the smallest is relative, so that a slower performance of the same music
 is the same music. An onset far outside what the filter believes is a pause, a fermata or a slip: it moves the phase
-and leaves the tempo alone.
+and leaves the tempo alone. Not so the first interval: where nothing but the page said how fast, it is the tempo.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Steady:
         self._t_s = 0.0
         self._f = 1.0
         self._p_tt, self._p_tf, self._p_ff = MOTOR_S**2, 0.0, START_SPREAD**2
+        self._known = False  # an interval was heard that is a tempo: before, none can be a pause
         self._past: list[tuple[float, float]] = []  # (beat, f), the last LOOK_BACK_BEATS of them
         self._told = False  # the line was begun by somebody's word and no onset has been heard since
 
@@ -95,6 +96,10 @@ class Steady:
         held = bisect_left(self._fermatas, beat - EPS) > bisect_left(self._fermatas, self._beat - EPS)
         skipped = bisect_left(self._onsets, beat - EPS) - bisect_right(self._onsets, self._beat + EPS) > 8
         pause = abs(innovation_s) > max(PAUSE_SPREADS * math.sqrt(spread), PAUSE_RATIO * interval_s)
+        if pause and not self._known and not held and not skipped:  # the page's tempo is not the soloist's
+            doubt = (innovation_s / page_s) ** 2
+            p_tt, p_tf, p_ff = p_tt + page_s**2 * doubt, p_tf + page_s * doubt, p_ff + doubt
+            spread, pause = p_tt + noise, False
         if held or pause or skipped:
             self._t_s, self._p_tt, self._p_tf, self._p_ff = onset_s, noise, 0.0, p_ff
         else:
@@ -102,6 +107,7 @@ class Steady:
             self._t_s += interval_s + gain_t * innovation_s
             self._f = self._bounded(f + gain_f * innovation_s)
             self._p_tt, self._p_tf, self._p_ff = (1 - gain_t) * p_tt, (1 - gain_t) * p_tf, p_ff - gain_f * p_tf
+            self._known = True
             self._past.append((beat, self._f))
             while self._past[0][0] < beat - LOOK_BACK_BEATS:
                 self._past.pop(0)

@@ -49,10 +49,12 @@ def steady_lines(takes: Sequence[tuple[Page, NDArray[np.int64], Floats]], page_p
     f = np.ones(lanes)
     p_tt, p_tf = np.full(lanes, steady.MOTOR_S**2), np.zeros(lanes)
     p_ff = np.full(lanes, steady.START_SPREAD**2)
+    known = np.zeros(lanes, dtype=bool)
     for step in range(longest):
         live = int(np.searchsorted(-counts, -step, side="left"))
         if live < len(t):
             t, f, p_tt, p_tf, p_ff, mark = t[:live], f[:live], p_tt[:live], p_tf[:live], p_ff[:live], mark[:live]
+            known = known[:live]
         now, heard = beat[step, :live], time_s[step, :live]
         if step:
             page_s = (now - beat[step - 1, :live]) * mark
@@ -65,7 +67,12 @@ def steady_lines(takes: Sequence[tuple[Page, NDArray[np.int64], Floats]], page_p
             innovation = heard - (t + interval)
             away = np.abs(innovation)
             pause = away > np.maximum(steady.PAUSE_SPREADS * np.sqrt(total), steady.PAUSE_RATIO * interval)
-            pause |= (held_between[step, :live] > 0) | (skipped[step, :live] > 0)
+            unusual = (held_between[step, :live] > 0) | (skipped[step, :live] > 0)
+            doubt = np.where(pause & ~known & ~unusual, (innovation / page_s) ** 2, 0.0)
+            p_tt, p_tf, p_ff = p_tt + page_s**2 * doubt, p_tf + page_s * doubt, p_ff + doubt
+            total = p_tt + noise
+            pause = (pause & (doubt == 0.0)) | unusual
+            known = known | ~pause
             gain_t, gain_f = p_tt / total, p_tf / total
             f_new = np.clip(f + gain_f * innovation, steady.FASTEST, steady.SLOWEST)
             t = np.where(pause, heard, t + interval + gain_t * innovation)
