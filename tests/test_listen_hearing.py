@@ -186,6 +186,14 @@ def test_a_piece_made_of_one_note_or_two_begins(tune: tuple[int, ...]) -> None:
     assert abs(begun[0].time_s - truth_s[0]) < 0.05
 
 
+def test_a_note_repeated_many_times_at_a_third_of_the_pages_tempo_is_heard_every_time() -> None:
+    tune = (70,) * 12 + (73, 72)
+    truth_s = 1.0 + 1.2 * np.arange(len(tune))
+    begun = [event for event in hear(bowed(tune, truth_s, gap_s=0.05), page(tune), a4_hz=440.0) if event.on]
+    assert [event.pitch for event in begun] == list(tune)
+    assert np.abs(np.array([event.time_s for event in begun]) - truth_s).max() < 0.05
+
+
 def test_one_low_note_does_not_make_the_whole_part_slow_to_hear() -> None:
     tune = (*TUNE, 43)
     truth_s = onsets_s(len(tune))

@@ -283,7 +283,10 @@ class Decoder:
         again = np.concatenate([[0.0], self._overlap[:-1]])
         second = self._around(self.templates.overlap_second, 0.0)
         both = last * self._overlap + over * second + last * over * again
-        return rings, 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
+        scale = 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
+        if self._first < 0:  # before the first place nothing sounded that could ring into the second
+            scale[over[:, 0] > 0.0, 2] = 0.0
+        return rings, scale
 
     def _time(self) -> None:
         """The hazard (span, ages) of leaving each place at each age, at the present tempo."""
