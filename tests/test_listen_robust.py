@@ -136,7 +136,7 @@ def test_a_beginning_that_was_missed_is_believed_as_soon_as_three_or_more_in_a_r
     believed = []
     for place, there in ((1, 0.7), (2, 0.7), (3, 0.1), (4, 0.7), (5, 0.7)):
         time_s = 1.0 + 0.3 * place
-        frame = Frame(time_s, nothing, nothing, -20.0, 1.0)
+        frame = Frame(time_s, nothing, nothing, -20.0, 1.0, nothing)
         believed.append(ear._confirmed(Reached(place, time_s - 0.05, time_s, 0.7, there), frame) is not None)
     assert believed == [False, False, False, True, True]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import SoloEvent
+from collaparte.listen.hearing.attack import Attack
 from collaparte.listen.hearing.decoder import Decoder, Reached
 from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE, Frame, KnownBleed, Spectra
 from collaparte.listen.hearing.templates import Places, Templates
@@ -20,7 +21,7 @@ from collaparte.score import Score
 
 LOW = 48  # a part whose middle pitch is below this is listened to through a longer window
 WINDOW, LONG_WINDOW = 1024, 2048
-DETECTOR_S = -0.022  # how late onsets are placed on average; measured on rendered solos, see docs/hearing.md
+DETECTOR_S = -0.022  # how late the decoder places notes with sharp attacks; measured on rendered solos
 ENDS_AFTER_S = 0.15  # silence this long ends what was sounding
 LOUDNESS_SPAN_DB = 3.0  # dB for ten steps of velocity
 USUAL_VELOCITY = 64
@@ -44,6 +45,7 @@ class Ear:
         window = WINDOW if middle >= LOW else LONG_WINDOW
         page_s = np.array([score.seconds_at(float(beat)) for beat in self.places.beat])
         self._spectra = Spectra(window)
+        self._attack = Attack(window)
         cents = None if a4_hz is None else 1200.0 * float(np.log2(a4_hz / USUAL_HZ))
         self._guesses = Guesses(
             lambda cents: Decoder(self.places, page_s, Templates(self.places, window, cents), window), cents
@@ -92,6 +94,7 @@ class Ear:
         events: list[SoloEvent] = []
         for frame in self._spectra.hear(block):
             self._listen_level(frame)
+            self._attack.listen(frame)
             self._compare(frame)
             reached = self._confirmed(self._guesses.hear(frame), frame)
             if reached is not None:
@@ -148,7 +151,8 @@ class Ear:
             self._fits += decoder.fit > LIKE_BEST * decoder.templates.best_note(frame.partials)
 
     def _struck(self, reached: Reached, frame: Frame, heard_s: float) -> list[SoloEvent]:
-        time_s = max(reached.time_s - DETECTOR_S + self.origin_s, self._last_s + 0.001)
+        began_s = min(self._began_s(reached), reached.heard_s)
+        time_s = max(began_s + self.origin_s, self._last_s + 0.001)
         events = self._ended(time_s, heard_s)
         louder_db = frame.level_db - (self._usual_db if self._usual_db is not None else frame.level_db)
         velocity = int(np.clip(round(USUAL_VELOCITY + 10.0 * louder_db / LOUDNESS_SPAN_DB), 20, 120))
@@ -156,6 +160,14 @@ class Ear:
         events += [SoloEvent(time_s, heard_s, True, pitch, velocity, reached.certainty) for pitch in pitches]
         self._sounding, self._last_s = pitches, time_s
         return events
+
+    def _began_s(self, reached: Reached) -> float:
+        """When it began: where its partials rose, but for double stops, whose strings begin apart."""
+        placed_s, place, struck = reached.time_s - DETECTOR_S, reached.place, self.places.struck
+        if len(struck[place]) > 1:
+            return placed_s
+        ridges = self._guesses.best.decoder.templates.ridges(struck[place], struck[place - 1] if place > 0 else ())
+        return self._attack.began_s(ridges, placed_s)
 
     def _ended(self, time_s: float, heard_s: float) -> list[SoloEvent]:
         ended = [SoloEvent(time_s, heard_s, False, pitch, 0) for pitch in self._sounding]

@@ -38,13 +38,17 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of sound; ``active`` 0..1 is how surely it is more than the noise floor."""
+    """One frame of sound; ``active`` 0..1 is how surely it is more than the noise floor.
+
+    ``magnitude`` (n_bins,) is the spectrum itself.
+    """
 
     time_s: float
     partials: Array
     rising: Array
     level_db: float
     active: float
+    magnitude: Array
 
 
 class KnownBleed(Protocol):
@@ -110,7 +114,7 @@ class Spectra:
         active = min(max(min(above, present), 0.0), 1.0) * own
         if self._taken <= self.window:  # the window is not full yet: whatever sounds seems to begin
             active, rising = 0.0, np.zeros(BINS, np.float32)
-        return Frame(self._taken / SAMPLE_RATE, partials, rising, level_db, active)
+        return Frame(self._taken / SAMPLE_RATE, partials, rising, level_db, active, magnitude)
 
 
 def _ridged(magnitude: Array) -> float:

@@ -6,6 +6,7 @@ Conventions: a template is float32 (n_bins,), of unit length, for the ``partials
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ PARTIALS = 14
 FALL = 0.88  # each partial against the last, after compression
 SPREAD = 0.012  # width of a partial for vibrato and intonation, share of its frequency
 BELOW = (12, 19)  # semitones below a note, of which it is the second and the third partial
+RIDGE, FREE = 0.3, 0.1  # of the first partial's height: a partial of a note, and where it has none
 HELD = 0.6  # weight of a note held from before
 MERGE_BEATS = 1e-4
 
@@ -97,6 +99,7 @@ class Templates:
         self._sounding = _unit(sounding)
         self._begun = _unit(begun)
         self._alone = _unit(table)
+        self._table = table
         self._below = _unit(np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW]))
         here = self._sounding[self._of_place]
         # (k,): cosine between each place and the one before it, and the one before that.
@@ -120,6 +123,12 @@ class Templates:
     def best_note(self, partials: Array) -> float:
         """Cosine of what sounds with the one note, on the page or not, that fits it best."""
         return float((self._alone @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
+
+    def ridges(self, pitches: Sequence[int], without: Sequence[int]) -> NDArray[np.bool_]:
+        """(n_bins,): where ``pitches`` have partials and those of ``without`` have none."""
+        found: NDArray[np.bool_] = np.any(self._table[list(pitches)] > RIDGE, axis=0)
+        found &= np.all(self._table[list(without)] < FREE, axis=0)
+        return found
 
     def begins(self, rising: Array, first: int, last: int) -> NDArray[np.float64]:
         """How strongly the notes struck at each place (k,) grow, in nepers; 0 outside ``first``..``last - 1``."""
