@@ -23,9 +23,9 @@ def quiet(seconds: float) -> np.ndarray:
     return (2e-4 * np.random.default_rng(1).standard_normal(int(seconds * SAMPLE_RATE))).astype(np.float32)
 
 
-def talking(seconds: float, level: float = 0.03) -> np.ndarray:
+def talking(seconds: float, level: float = 0.03, seed: int = 2) -> np.ndarray:
     """Babble: a gliding voice through vowels' formants, in syllables with hissing between them."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(seed)
     pieces = []
     while sum(map(len, pieces)) < seconds * SAMPLE_RATE:
         count = int(rng.uniform(0.1, 0.3) * SAMPLE_RATE)
@@ -58,24 +58,24 @@ def _bursts(
     return sound
 
 
-def coughs(seconds: float, level: float = 0.04) -> np.ndarray:
+def coughs(seconds: float, level: float = 0.04, seed: int = 3) -> np.ndarray:
     """Two or three bursts each time, of noise like a throat's."""
     starts_s = np.arange(0.7, seconds - 1.0, 2.3)
     times_s = np.concatenate([starts_s, starts_s + 0.28, starts_s[::2] + 0.6])
-    return _loud(_bursts(seconds, times_s, 0.07, 250, 3500, 3), level)
+    return _loud(_bursts(seconds, times_s, 0.07, 250, 3500, seed), level)
 
 
-def applause(seconds: float, level: float = 0.08) -> np.ndarray:
+def applause(seconds: float, level: float = 0.08, seed: int = 4) -> np.ndarray:
     """Forty people clap three or four times a second, not together (a Poisson process of short bursts)."""
-    times_s = np.random.default_rng(4).uniform(0.0, seconds - 0.1, int(140 * seconds))
-    return _loud(_bursts(seconds, times_s, 0.008, 600, 6000, 5), level)
+    times_s = np.random.default_rng(seed).uniform(0.0, seconds - 0.1, int(140 * seconds))
+    return _loud(_bursts(seconds, times_s, 0.008, 600, 6000, seed + 1), level)
 
 
-def pages(seconds: float, level: float = 0.02) -> np.ndarray:
+def pages(seconds: float, level: float = 0.02, seed: int = 6) -> np.ndarray:
     """Paper: short crackles within slow swishes."""
-    rng = np.random.default_rng(6)
+    rng = np.random.default_rng(seed)
     times_s = np.concatenate([start + rng.uniform(0.0, 0.6, 40) for start in np.arange(0.5, seconds - 1.0, 2.0)])
-    return _loud(_bursts(seconds, times_s, 0.004, 900, 7500, 7), level)
+    return _loud(_bursts(seconds, times_s, 0.004, 900, 7500, seed + 1), level)
 
 
 def tones(pitches: list[int], lengths_s: list[float], level: float = 0.05) -> np.ndarray:

@@ -186,6 +186,29 @@ def test_a_bar_played_again_and_a_bar_left_out_are_found(leaves: float, goes_on:
     assert right > 0.9 * len(wanted)
 
 
+@pytest.mark.parametrize("slowing", [0.0, 0.1, 0.25, 0.5])
+@pytest.mark.parametrize("chord", [(64,), (60, 64, 67), (48, 60, 64, 67)])
+def test_a_chord_that_is_repeated_is_placed_at_its_own_repetition(chord: tuple[int, ...], slowing: float) -> None:
+    """Eight times the same between others, the last interval ``slowing`` longer; two hands not quite together."""
+    others = [(43, 59, 62, 67), (45, 57, 60, 64), (50, 57, 62, 65)]
+    order = [*others, *(chord for _ in range(8)), *others]
+    lengths_s = 0.5 * (1.0 + slowing * np.clip((np.arange(len(order)) - 3) / 7, 0.0, 1.0))
+    begins_s = 1.0 + np.concatenate([[0.0], np.cumsum(lengths_s[:-1])])
+    late_s = np.random.default_rng(1).uniform(0.0, 0.015, (len(order), 4))
+    late_s[:, 0] = 0.0
+    notes = [
+        (float(begins_s[at] + late_s[at, number]), 0.95 * float(lengths_s[at]), pitch)
+        for at, pitches in enumerate(order)
+        for number, pitch in enumerate(pitches)
+    ]
+    score = page(tuple((float(at), 1.0, pitch) for at, pitches in enumerate(order) for pitch in pitches))
+    found = hear(struck(notes), score)
+    begun = sorted({(event.time_s, event.heard_s) for event in found if event.on})
+    assert len(begun) == len(order)
+    assert np.abs(np.array([time_s for time_s, _ in begun]) - begins_s).max() < 0.03
+    assert (np.array([heard_s for _, heard_s in begun]) - begins_s).min() > 0.0  # none is said before it is struck
+
+
 @pytest.mark.parametrize("a_hz", [415.0, 432.0, 466.0])
 def test_the_tuning_may_be_another(a_hz: float) -> None:
     cents = 1200 * np.log2(a_hz / 440.0)

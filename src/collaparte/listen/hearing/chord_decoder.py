@@ -36,11 +36,16 @@ OMITTED = (0.02, 0.08)  # share of notes that are left out, or not heard: one no
 HEARD = 0.5  # nats of one of its keys, without which no place is said to be reached
 LEAST, MOST = -5.0, 6.0  # nats that one key may say
 ONCE, AFTER = 5, -2.0  # views in which a key can be struck but once; nats at most behind the likeliest of them
-SOONEST = 3  # views for which every place lasts
+SOONEST = 3  # views for which every place lasts, and at most ...
+AGAIN, AGAIN_SHARE = 8, 0.5  # ... if the next strikes one of its keys again: one stroke must not count for both
 SKIPS = (0.992, 0.007, 0.001)  # of leaving for the next place, the one after it, the third
 LEAP, LEAP_PLACES = 1e-7, 8.0  # probability per view of being elsewhere in the span after all; e-fold of its reach
 STILL = 0.02  # of the usual hazard, while there is silence
-BEGIN = 0.002  # probability per view of beginning
+BEGIN = 0.005  # probability per view of beginning
+DOUBT, NONE = 0.015, 0.6  # ... that one which is not firm was none; probability at which it is taken back
+NEXT_S = 3.0  # between two chords that make a beginning firm
+CLEAR, EACH = 4.0, 5.0  # nats that all keys of a first chord together, and each of them, must say to be enough alone
+OUTDONE, OUTDONE_MOST = 2.5, 0.6  # nats by which a key of no such chord may say more; else so much at most of enough
 DECIDED = 0.6  # probability at which a place is said to be reached
 PEAK = 3  # ages on either side of the likeliest one, whose mean is the place's age
 BACK = 0.95  # ... at which it is said that the soloist has gone back
@@ -69,12 +74,15 @@ class ChordDecoder:
         self.keys = np.flatnonzero(struck.any(axis=0))
         self._struck = np.ascontiguousarray(struck[:, self.keys])
         self._alone = self._struck.sum(axis=1) == 1
-        self.pace = Pace(page_s, places.beat)
+        self._again = np.append((self._struck[1:] * self._struck[:-1]).any(axis=1), False)
+        self._page = page_s, places.beat
+        self.pace = Pace(*self._page)
         self._astray = Astray(self._struck, page_s)
         self._due = np.stack([_due(rate) for rate in (ALONE, TOGETHER)])[:, :, None].astype(np.float32)
         self._late = 1.0 - np.cumsum(self._due, axis=1)
         self._came = np.zeros((2, WAITED, len(self.keys)), np.float32)
         self._recent = np.full((WAITED, len(self.keys)), LEAST)
+        self._said_of_late = np.full((WAITED, len(self.keys)), LEAST)  # not bounded above
         self._age_s: Array = np.asarray(np.arange(AGES) * HOP_S, np.float64)
         self._said: Array
         self.evidence = 0.0  # log likelihood of all that was heard, against nothing being struck
@@ -83,6 +91,10 @@ class ChordDecoder:
     def seek(self, place: int) -> None:
         """The soloist has just struck ``place``, or (-1) has not begun."""
         self.reached = place
+        self._begun = place >= 0
+        self._waiting: list[Reached] = []
+        self._firm: list[float] = []
+        self._young = 0
         self._first = min(place, 0) if place < BEHIND else place - BEHIND
         self._alpha = np.zeros((SPAN, AGES))
         self._alpha[place - self._first, WAITED if place >= 0 else AGES - 1] = 1.0
@@ -90,21 +102,26 @@ class ChordDecoder:
         self.pace.doubt()
         self._look()
 
-    def hear(self, odds: Array, active: float, time_s: float) -> Reached | None:
-        """A place, when one is reached; ``odds`` (n,) that each of ``keys`` was struck ``LATER`` views before."""
+    def hear(self, odds: Array, active: float, time_s: float) -> list[Reached]:
+        """Places that are reached; ``odds`` (n,) that each of ``keys`` was struck ``LATER`` views before."""
+        if not self._begun:
+            self._said_of_late = np.concatenate([odds[None], self._said_of_late[:-1]])
         odds = np.clip(odds, LEAST, MOST)
         self._listen(odds)
-        elsewhere = self._astray.hear(odds, self.reached, time_s)
+        elsewhere = self._astray.hear(odds, self.reached if self._begun else -1, time_s)
         if elsewhere is not None:
             self.seek(elsewhere)
             self.pace.observe(elsewhere, time_s - LATER * HOP_S)
-            return Reached(elsewhere, time_s - LATER * HOP_S, 0.9)
+            return [Reached(elsewhere, time_s - LATER * HOP_S, 0.9)]
         self._move(max(active, STILL))
         self._weigh()
         total = float(self._alpha.sum())
         self._alpha /= total
         self.evidence += float(np.log(total))
-        return self._decide(time_s)
+        found = self._decide(time_s)
+        if not self._begun:
+            return self._begin(found)
+        return [found] if found is not None else []
 
     # -- one view ----------------------------------------------------------------------------------------------------
 
@@ -132,8 +149,40 @@ class ChordDecoder:
         alpha[:, 0] = entering
         if self.reached >= 0:
             alpha[:, 0] += self._leap
+        if self.reached >= 0 and not self._begun and self._first < 0:
+            doubted = DOUBT * alpha[1:, WAITED:]
+            alpha[1:, WAITED:] -= doubted
+            alpha[0, -1] += doubted.sum()
         # What would leave the span stays where it is: the end of the score, or of what is looked at.
         alpha[-1, -1] += gone[-1]
+
+    def _begin(self, found: Reached | None) -> list[Reached]:
+        """What is known of the beginning: all of it when it is firm, until then nothing."""
+        if self.reached >= 0 and self._first < 0 and self._alpha[0].sum() > NONE:
+            self.pace = Pace(*self._page)
+            self.reached = -1
+            self._look(again=True)
+        if found is not None:
+            last = self._waiting[-1] if self._waiting else found
+            if found.place <= last.place or found.time_s - last.time_s > NEXT_S:
+                self._waiting, self._firm = [], []
+            self._waiting.append(found)
+            self._firm.append(0.0)
+            self._young = WAITED
+        if not self._waiting or self._young == 0:
+            return []
+        self._young -= 1
+        self._firm[-1] = max(self._firm[-1], self._firmness(self._waiting[-1].place))
+        if sum(self._firm) < 1.0:
+            return []
+        self._begun = True
+        return self._waiting
+
+    def _firmness(self, place: int) -> float:
+        """How much of a beginning (1: enough) the chord of ``place``, just struck, is by itself."""
+        own = self._said_of_late.max(axis=0)[self._struck[place] > 0]
+        firm = max(float(own.sum()), 0.0) / (CLEAR + EACH * len(own))
+        return min(firm, OUTDONE_MOST) if self._said_of_late.max() > own.mean() + OUTDONE else firm
 
     def _weigh(self) -> None:
         now = self._likely()
@@ -201,6 +250,9 @@ class ChordDecoder:
         self._hazard = np.zeros((SPAN, AGES))
         self._hazard[offset:] = self.pace.hazard(first, SPAN - offset, AGES)
         self._hazard[:, :SOONEST] = 0.0
+        for place in np.flatnonzero(self._again[first : self._first + SPAN]):
+            expected = self.pace.expected_s(first + int(place)) / HOP_S
+            self._hazard[offset + place, : int(min(AGAIN, AGAIN_SHARE * expected))] = 0.0
         if self._first < 0:
             self._hazard[0] = BEGIN
         if again:

@@ -46,6 +46,8 @@ class ChordEar:
         self._tuning = Tuning(cents)
         self._decoders = {shift: ChordDecoder(self.places, page_s) for shift in shifts}
         self._listen_to()
+        self._begun = False
+        self._unsaid: dict[int, list[Reached]] = {shift: [] for shift in shifts}  # before the beginning
         self._views = 0
         self.origin_s = origin_s
         self._sounding: tuple[int, ...] = ()
@@ -79,9 +81,9 @@ class ChordEar:
         for view in self._bands.hear(block):
             reached = self._reached(view)
             self._listen_level(view)
-            if reached is not None:
-                events += self._struck(reached, view, heard_s)
-            elif self._sounding and self._silent_s >= ENDS_AFTER_S:
+            for one in reached:
+                events += self._struck(one, view, heard_s)
+            if not reached and self._sounding and self._silent_s >= ENDS_AFTER_S:
                 ended_s = max(view.time_s - self._silent_s + self.origin_s, self._last_s)
                 events += self._ended(self._sounding, ended_s, heard_s)
                 self._sounding = ()
@@ -93,22 +95,21 @@ class ChordEar:
         for decoder in self._decoders.values():
             decoder.seek(place - 1)
 
-    def _reached(self, view: View) -> Reached | None:
+    def _reached(self, view: View) -> list[Reached]:
         self._views += 1
         if self._views % EVERY == 0 and view.active > 0.9 and self._tuning.hear(self._bands.spectrum()):
             self._bands.tune(self._tuning.cents)
         odds = self._strokes.hear(view.bands).astype(np.float64) * view.active
-        found = {
-            shift: decoder.hear(odds[self._of_page[shift]], view.active, view.time_s)
-            for shift, decoder in self._decoders.items()
-        }
-        if len(self._decoders) == 1:
-            return next(iter(found.values()))
-        best, second = sorted(self._decoders, key=self._told, reverse=True)[:2]
-        if self._told(best) - self._told(second) > SURE and self._decoders[best].reached >= SURE_PLACES:
+        for shift, decoder in self._decoders.items():
+            self._unsaid[shift] += decoder.hear(odds[self._of_page[shift]], view.active, view.time_s)
+        best, *others = sorted(self._decoders, key=self._told, reverse=True)
+        found = self._unsaid.pop(best)
+        self._begun = self._begun or bool(found)
+        self._unsaid = {shift: [] if self._begun else self._unsaid[shift] for shift in others} | {best: []}
+        if others and self._told(best) - self._told(others[0]) > SURE and self._decoders[best].reached >= SURE_PLACES:
             self._decoders = {best: self._decoders[best]}
             self._listen_to()
-        return found[best]
+        return found
 
     def _listen_to(self) -> None:
         """The keys to listen to, and which of them are the page's for a piano ``shift`` semitones above it."""

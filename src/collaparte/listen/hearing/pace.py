@@ -53,6 +53,10 @@ class Pace:
             self.spread = min(float(np.sqrt(drift)), START)
         self._last = (place, time_s)
 
+    def expected_s(self, place: int) -> float:
+        """How long ``place`` lasts at the present tempo."""
+        return float(self._page_s[place + 1] - self._page_s[place]) * self.factor
+
     def hazard(self, first: int, count: int, ages: int) -> Array:
         """(count, ages): the chance per view of leaving place ``first + i`` at each age; the last is not left."""
         lengths_s = np.full(count, np.inf)
