@@ -270,22 +270,24 @@ def test_the_orchestra_sounds_in_the_browser_and_stops_when_it_must(driver: Any,
 LOOP = """() => {
     // What is played comes back to the microphone 60 ms later and softer, as through a room.
     const connect = AudioNode.prototype.connect;
-    let air = null;
+    const air = [], looped = [];
     AudioNode.prototype.connect = function (target, ...more) {
         if (target instanceof AudioDestinationNode) {
-            air = this.context.createMediaStreamDestination();
+            const out = this.context.createMediaStreamDestination();
             const late = new DelayNode(this.context, { delayTime: 0.06 });
-            connect.call(connect.call(connect.call(this, late), new GainNode(this.context, { gain: 0.3 })), air);
-            looped.forEach((give) => give(air.stream));
+            connect.call(connect.call(connect.call(this, late), new GainNode(this.context, { gain: 0.3 })), out);
+            air.push(out.stream);
+            looped.forEach((give) => give(out.stream));
         }
         return connect.call(this, target, ...more);
     };
-    const looped = [];
     navigator.mediaDevices.getUserMedia = async (wanted) => {
         window.asked = wanted.audio;
         const context = new AudioContext();
         const out = context.createMediaStreamDestination();
-        looped.push((stream) => context.createMediaStreamSource(stream).connect(out));
+        const give = (stream) => connect.call(context.createMediaStreamSource(stream), out);
+        air.forEach(give);
+        looped.push(give);
         return out.stream;
     };
 }"""

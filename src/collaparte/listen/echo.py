@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.listen.audio import RATE
+from collaparte.listen.drift import AHEAD, Drift
 from collaparte.listen.remains import BLOCK, Remains
 
 LENGTH_S = 0.3  # of the room that is modelled
@@ -54,21 +55,31 @@ class EchoCanceller:
         self.echo: Array = np.zeros(0, np.float32)
         self.own: Array = np.zeros(0, np.float32)
         self._remains = Remains()
+        self._drift: Drift | None = None  # a room that is being learnt takes a clock's drift for its own
 
     def learn(self, response: Array, sure: float = SURE) -> None:
         """Begin with this room (n,): what comes back of a unit impulse, from ``delay_s`` after it was sent."""
         taps = np.zeros(self._count * BLOCK, np.float32)
-        taps[: min(len(response), len(taps))] = response[: len(taps)]
-        self._room = np.fft.rfft(taps.reshape(self._count, BLOCK), 2 * BLOCK, axis=1).astype(np.complex64)
+        self._drift = Drift()
+        response = response[AHEAD : AHEAD + len(taps)]
+        taps[: len(response)] = response
+        self._set(taps)
         power = np.abs(self._room) ** 2
         self._gains = power.mean(axis=1)
-        self._remains.learn(response[: len(taps)])
+        self._remains.learn(response)
         self._doubt = (sure * np.maximum(power, power.mean(axis=1, keepdims=True)) + 1e-9).astype(np.float32)
 
     def response(self) -> Array:
         """The room (n,) as it is believed to be now, from ``delay_s`` on."""
+        return np.concatenate([np.zeros(AHEAD if self._drift is not None else 0, np.float32), self._taps()])
+
+    def _taps(self) -> Array:
+        """The filter (n,); what it is given of a room that was measured begins ``AHEAD`` samples late."""
         taps = np.fft.irfft(self._room, axis=1)[:, :BLOCK]
         return np.asarray(taps.reshape(-1), np.float32)
+
+    def _set(self, taps: Array) -> None:
+        self._room = np.fft.rfft(taps.reshape(self._count, BLOCK), 2 * BLOCK, axis=1).astype(np.complex64)
 
     def clean(self, microphone: Array, reference: Array) -> Array:
         """The blocks that are whole now, without the echo; ``echo`` holds what was taken out of them.
@@ -92,6 +103,8 @@ class EchoCanceller:
 
     def _block(self, microphone: Array, reference: Array) -> tuple[Array, float]:
         """(echo, own) of one block; then the room is adapted to what was wrong about it."""
+        if self._drift is not None:
+            reference = self._drift.shifted(reference)
         self._sent[1:] = self._sent[:-1].copy()
         self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
         self._power[1:] = self._power[:-1].copy()
@@ -117,6 +130,11 @@ class EchoCanceller:
         self._gains = power.mean(axis=1)
         self._doubt = (1.0 - forgotten) * self._doubt + forgotten * power
         self._tidy()
+        moved = self._drift.heard(echo, microphone - echo) if self._drift is not None else 0
+        if moved:
+            taps = np.roll(self._taps(), moved)
+            taps[moved if moved < 0 else 0 : None if moved < 0 else moved] = 0.0
+            self._set(taps)
         return echo, own
 
     def _tidy(self) -> None:
