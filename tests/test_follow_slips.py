@@ -8,6 +8,7 @@ import pytest
 from collaparte.events import Position, SoloEvent
 from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import Onsets
+from collaparte.follow.tempo import spread
 from collaparte.follow.tracker import PathFollower
 from collaparte.score import Score
 
@@ -37,6 +38,32 @@ def test_a_wrong_first_note_of_a_chord_of_any_size_stands_for_it(size: int) -> N
     assert [(positions[row].beat, positions[row].onset_s) for row in first] == [
         (float(beat), beat * PERIOD_S) for beat in range(len(chords))
     ]
+
+
+def test_a_wrong_key_in_a_chord_is_not_taken_for_the_next_onset() -> None:
+    """Chords in two hands and single notes by turns; one chord in five has, on top, the very pitch that comes next."""
+    rng = np.random.default_rng(3)
+    row = [
+        [int(rng.integers(40, 50)), int(rng.integers(66, 78))] if place % 2 == 0 else [int(rng.integers(52, 64))]
+        for place in range(300)
+    ]
+    score = Score.from_notes([(place / 4, 0.25, pitch) for place, chord in enumerate(row) for pitch in chord])
+    notes, beats = [], []
+    for place, chord in enumerate(row):
+        struck = [chord[0], row[place + 1][0]] if place % 10 == 4 else chord
+        notes += [(place / 4 * PERIOD_S + 0.01 * number, pitch) for number, pitch in enumerate(struck)]
+        beats += [place / 4] * len(struck)
+    assert [position.beat for position in play(score, notes)][10:] == beats[10:]
+
+
+def test_who_keeps_time_is_held_to_it() -> None:
+    """Deviations are this player's own: small ones of one who plays evenly, within bounds."""
+    even, uneven = Habits(), Habits()
+    for off in np.random.default_rng(8).normal(0.0, 1.0, 200).tolist():
+        even.time(0.2 * off / even.uneven)
+        uneven.time(off / uneven.uneven)
+    assert even.uneven < 0.7 < 1.3 < uneven.uneven
+    assert spread(0.5, 0.0, even.uneven)[0] < spread(0.5, 0.0, 1.0)[0] < spread(0.5, 0.0, uneven.uneven)[0]
 
 
 def test_a_note_put_right_gives_the_onset_its_time() -> None:

@@ -71,7 +71,6 @@ class Onsets:
         for place, key in zip(onset.tolist(), pitch.tolist(), strict=True):
             chord = self.pitches[place]
             chord[key] = 1 << len(chord)
-        self.lowest = [min(chord) for chord in self.pitches]
         self.size = [len(chord) for chord in self.pitches]
         skips = [SKIP + SKIP_MORE * (min(size, 5) - 1) for size in self.size]
         self.stroke = _strokes(self.beat, self.pitches)

@@ -8,7 +8,7 @@ nominal times are the page's, in seconds. Costs are in nats.
 
 from __future__ import annotations
 
-from math import exp, log, log1p
+from math import exp, log, log1p, sqrt
 
 JITTER, RUBATO = 0.06, 0.11  # standard deviation of an interval: quarters, and share of the interval
 LATE_COST, LATE, LATEST = 1.1, 0.15, 2.3  # nats for an e-fold of 1 + LATE x deviations squared, and at most
@@ -21,18 +21,29 @@ STROKE_KEEP = 0.9  # share of its deviation that a stroke does not move the line
 STROKE_OUTLIER = 3.0  # ... unless it is so many deviations off
 
 
-def lateness(elapsed_s: float, expected_s: float, quarter_s: float, share: float) -> float:
-    """What an interval costs: a pause is a pause, so lateness has a heavy tail; rushing is rarer.
+def spread(quarter_s: float, doubt: float, uneven: float) -> tuple[float, float]:
+    """Standard deviation of an interval: seconds, and the share of its length that is to be added."""
+    rubato = RUBATO * uneven
+    return JITTER * uneven * quarter_s, sqrt(rubato * rubato + doubt)
+
+
+def deviation(elapsed_s: float, expected_s: float, jitter_s: float, share: float) -> float:
+    """How far off an interval is, in standard deviations; negative: too short.
 
     Of two intervals that are too short, the ratio counts: when the tempo is unknown, a half is likely, a tenth is not.
     """
-    jitter_s = JITTER * quarter_s
     deviation_s = jitter_s + share * expected_s
     if elapsed_s >= expected_s:
-        off = (elapsed_s - expected_s) / deviation_s
-        return min(LATE_COST * log1p(LATE * off * off), LATEST)
+        return (elapsed_s - expected_s) / deviation_s
     whole_s = expected_s + jitter_s
-    off = log((max(elapsed_s, 0.0) + jitter_s) / whole_s) * whole_s / deviation_s
+    return log((max(elapsed_s, 0.0) + jitter_s) / whole_s) * whole_s / deviation_s
+
+
+def lateness(elapsed_s: float, expected_s: float, jitter_s: float, share: float) -> float:
+    """What an interval costs: a pause is a pause, so lateness has a heavy tail; rushing is rarer."""
+    off = deviation(elapsed_s, expected_s, jitter_s, share)
+    if off >= 0.0:
+        return min(LATE_COST * log1p(LATE * off * off), LATEST)
     return min(EARLY_COST * log1p(EARLY * off * off), EARLIEST)
 
 
@@ -45,22 +56,26 @@ def phase(line_s: float, rate: float, time_s: float, nominal_s: float, quarter_s
 
 
 def adapt(
-    rate: float, doubt: float, elapsed_s: float, nominal_s: float, nominal_quarter_s: float
+    rate: float, doubt: float, elapsed_s: float, nominal_s: float, nominal_quarter_s: float, uneven: float
 ) -> tuple[float, float]:
     """The rate after one more interval, and how much it is in doubt (variance of its logarithm).
 
     Long intervals say more. An outlier (a pause, an ornament) says little of the tempo, but leaves it in doubt, so that
-    the next intervals, if they agree, set a new one at once.
+    the next intervals, if they agree, set a new one at once. ``uneven``: see ``habits``.
     """
     if elapsed_s <= 0.0 or nominal_s <= 0.0:
         return rate, doubt
     surprise = log(elapsed_s / (nominal_s * rate))
     quarters = nominal_s / nominal_quarter_s
-    spread = RUBATO + JITTER / quarters
+    spread = uneven * (RUBATO + JITTER / quarters)
     spread *= spread
     gain = doubt / (doubt + spread)
     square = surprise * surprise
     trust = 1.0 / (1.0 + square / ((doubt + spread) * OUTLIER * OUTLIER))
     rate *= exp(gain * trust * surprise)
-    doubt += DOUBT_GROWS * quarters - doubt * gain * trust + DOUBT_OUTLIER * (1.0 - trust) * min(square, 1.0)
+    doubt += (
+        DOUBT_GROWS * uneven * uneven * quarters
+        - doubt * gain * trust
+        + DOUBT_OUTLIER * (1.0 - trust) * min(square, 1.0)
+    )
     return rate, min(doubt, DOUBT_MOST)

@@ -27,6 +27,7 @@ from collaparte.follow.habits import Habits
 from collaparte.follow.onsets import TUTTI, Onsets
 from collaparte.follow.paths import TWICE, WRONG, Path, extend
 from collaparte.follow.search import Search
+from collaparte.follow.tempo import deviation, spread
 from collaparte.score import Score
 
 PLANNED = 0.5  # how far a path goes to meet the tempo of the plan, as an exponent
@@ -49,6 +50,7 @@ RIVAL = 0.4  # nats a line that is not shown pays for each note
 STRAY = 8.0  # added while the orchestra has a tutti
 PROVEN = 4  # onsets a new line must have gone through before it is shown
 CONTESTED = 2  # onsets that the old line may go on at once while a new one is cheaper
+SETTLED = 5  # onsets after which a path's times tell how even the player is
 LOST = 0.4  # certainty below which a position is called a guess
 MARGIN = 1.5  # nats by which a new line must be better to be shown
 
@@ -99,12 +101,17 @@ class PathFollower:
         return Position(event.heard_s, self._onset_s, self._beat, self._sure, self._state)
 
     def _learn(self, before: Path, now: Path) -> None:
-        """Count the slips of the onsets that the likeliest path has just left."""
+        """Count the slips of the onsets that the likeliest path has just left, and how far off the next one came."""
         if now.place <= before.place or before.place < 0 or now.line != before.line or self._calm < CALM:
             return
-        notes = sum(self._onsets.size[before.place : now.place])
+        onsets, habits = self._onsets, self._habits
+        notes = sum(onsets.size[before.place : now.place])
         heard = (before.heard & (WRONG - 1)).bit_count() if not before.heard & TWICE else notes
-        self._habits.count(notes, notes - heard, before.strays + (1 if before.heard & WRONG else 0))
+        habits.count(notes, notes - heard, before.strays + (1 if before.heard & WRONG else 0))
+        if now.place == before.place + 1 and now.steps == before.steps + 1 > SETTLED and now.heard != WRONG:
+            expected_s = onsets.gap_s[before.place] * before.rate
+            jitter_s, share = spread(onsets.quarter_s[before.place] * before.rate, before.doubt, habits.uneven)
+            habits.time(deviation(now.since_s - before.line_s, expected_s, jitter_s, share))
 
     def _take_tempo(self, plan: TempoPlan) -> None:
         """Let the paths at the plan's place go half way to its tempo, unless it is far off."""
