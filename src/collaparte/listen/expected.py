@@ -6,7 +6,7 @@ templates, as in Lee & Seung, Nature 401, 1999, with the activations given by th
 it was struck until it is let go, then fading. How loud that is at the microphone is learnt for each of some bands of
 frequency: a quantile that moves by small steps, up or down as more or less is heard on the ridges, and cares little for
 a soloist who is on them now and then (Robbins & Monro, Annals of Mathematical Statistics 22, 1951). Before a band was
-heard it is believed to be like the others.
+heard it is believed to be like the others, with more doubt.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ ON_RIDGE = 0.3  # of a band's highest ridge
 QUANTILE = 0.7
 POWER_DB = 6.0  # partials differ: so much is their mean power over the mean of their decibels
 FIRST_DB_PER_S, LAST_DB_PER_S, SOON_S = 40.0, 3.0, 0.3  # how fast a level is followed: at first, later
+MARGIN_DB = 8.0  # a partial may be so much over its band's level ...
+DOUBT_DB, DOUBT_S = 12.0, 1.0  # ... and by so much more before the band was heard for about so long
 RETUNED = 0.003  # of the A: a smaller difference changes nothing
 
 Array = NDArray[np.float32]
@@ -72,10 +74,10 @@ class Expected:
         elif key in self._notes:
             self._notes[key].ends_s = event.due_s + LATE_S
 
-    def in_frame(self, power: Array, now_s: float, window: int) -> Array | None:
-        """The power (BINS,) that the orchestra usually has in such a frame; None where nothing of it sounds.
+    def in_frame(self, power: Array, now_s: float, window: int) -> tuple[Array, Array] | None:
+        """(usual, most): power (BINS,) that the orchestra usually has in such a frame, and at most; None: none.
 
-        ``window`` samples long is the window that the frame was seen through. Before anything was learnt it is all.
+        ``window`` samples long is the window that the frame was seen through.
         """
         if abs(self.a4_hz / self._tuned_hz - 1.0 if self._tuned_hz else 1.0) > RETUNED:
             self._tuned_hz = self.a4_hz
@@ -90,11 +92,12 @@ class Expected:
             self._learn(power, steady @ self._ridges, there, float(steady.max()))
         known = self._heard_s > 0
         if not known.any():
-            return power
+            return power, np.where(there > LEARN_FROM[1] * loudest, np.float32(np.inf), np.float32(0.0))
         alike_db = float(np.average(self._level_db[known], weights=np.minimum(self._heard_s[known], 3.0)))
         level_db = np.where(known, self._level_db, alike_db)
-        usual: Array = there * (10.0 ** (level_db / 10.0)).astype(np.float32)[self._band]
-        return usual
+        margin_db = MARGIN_DB + DOUBT_DB * np.exp(-self._heard_s / DOUBT_S)
+        usual = there * (10.0 ** (level_db / 10.0)).astype(np.float32)[self._band]
+        return usual, usual * (10.0 ** (margin_db / 10.0)).astype(np.float32)[self._band]
 
     def _now(self, now_s: float) -> tuple[Array, float]:
         """The power (128,) of the pitches that sound and were not just struck, and of the loudest that was."""

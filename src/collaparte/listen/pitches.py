@@ -2,12 +2,11 @@
 
 Conventions: a frame's ``magnitude`` is (BINS,), of a window that ends at sample ``end`` (see ``hearing.spectrum``).
 
-What the orchestra usually is in such a frame is expected (``expected``) and taken off what the ear sees (Boll,
-Suppression of acoustic noise in speech using spectral subtraction, IEEE ASSP 27, 1979), nearly to nothing: what is left
-of pitches that both play is by how much louder they are than the orchestra's, and their attack. That alone makes the
-ear, who has the page before it, hear the soloist. An orchestra that plays the soloist's own notes would still begin the
-piece; so, as in ``remains``, somebody who has not played of late must first be heard by much more than is usual of the
-orchestra. Who has just played is believed with hardly any doubt, and for a moment longer.
+The rule is that of ``remains``. What the orchestra may be at most is expected (``expected``); where nothing is heard
+beyond it, nobody plays. Somebody who has just played is believed sooner than somebody who has not, and for a moment
+longer: a soloist whose pitches the orchestra plays too is not beyond it for a while. What is usual of the orchestra is
+taken off what the ear sees (Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE ASSP 27,
+1979), so that pitches of both count by how much louder they are than the orchestra's, and by their attack.
 """
 
 from __future__ import annotations
@@ -21,15 +20,14 @@ from collaparte.listen.expected import Expected
 from collaparte.listen.hearing.spectrum import HOP_S
 
 SMOOTH = 0.75  # of powers, from frame to frame
-MUCH = 2.5  # times what is usual: the power over that is beyond the orchestra
-ALONE, WITH = 0.6, 0.002  # share of what is heard that must be: of who has not played of late, and of who has
+ALONE, WITH = 0.35, 0.01  # share of what is heard that must be beyond the orchestra: who has not played of late, has
 WIDE_DB = 2.0  # ... and is believed entirely so much higher
 SOFT_DB, SOFTER_DB = -15.0, -30.0  # against the orchestra: a softer soloist is not believed
 LOUD_S = 5.0  # how long a loud orchestra is remembered for that
 SURE = 0.5  # with such a share beyond the orchestra, somebody plays
-COMES_S, GOES_S = 0.3, 3.0  # how fast that is believed, and forgotten
-HELD_S = 2.0  # half of this long, what was believed of somebody who plays is still
-LEFT = 0.001  # share of the power that is left where the orchestra usually has it all
+COMES_S, GOES_S = 0.25, 3.0  # how fast that is believed, and forgotten
+HELD_S = 1.0  # half of this long, what was believed of somebody who plays is still
+LEFT = 0.06  # share of the power that is left where the orchestra usually has it all
 TINY = 1e-15
 
 Array = NDArray[np.float32]
@@ -58,14 +56,15 @@ class KnownPitches:
         ``shape`` is the window that the frame was seen through.
         """
         power = magnitude * magnitude
-        usual = self._expected.in_frame(power, end / RATE + self.origin_s, len(shape))
-        if usual is None:
+        expected = self._expected.in_frame(power, end / RATE + self.origin_s, len(shape))
+        if expected is None:
             return magnitude, 1.0
-        own = self._own(power, usual)
+        usual, most = expected
+        own = self._own(power, usual, most)
         return np.sqrt(np.maximum(power - usual, np.float32(LEFT) * power)), own
 
-    def _own(self, power: Array, usual: Array) -> float:
-        self._beyond += (1.0 - SMOOTH) * (float(np.maximum(power - np.float32(MUCH) * usual, 0.0).sum()) - self._beyond)
+    def _own(self, power: Array, usual: Array, most: Array) -> float:
+        self._beyond += (1.0 - SMOOTH) * (float(np.maximum(power - most, 0.0).sum()) - self._beyond)
         self._there += (1.0 - SMOOTH) * (float(power.sum()) - self._there)
         self._loud = max(self._loud * (1.0 - HOP_S / LOUD_S), float(usual.sum()))
         soft_db = SOFT_DB + (SOFTER_DB - SOFT_DB) * self._played
