@@ -213,11 +213,9 @@ class _Step:
                     price *= BUNCH
         strays = path.strays + 1
         if place >= 0 and not heard & (TWICE | WRONG) and heard.bit_count() < onsets.size[place]:
-            spread = (time_s - path.last_s) / (quarter_s * CHORD_SPREAD)
-            slip = (
-                self._beside(onsets.pitches[place]) - BESIDE + self.habits.slip + SPREAD_COST * log1p(spread * spread)
-            )
-            if slip < price:
+            slip = self._beside(onsets.pitches[place]) - BESIDE + self.habits.slip
+            slip += _apart(time_s - path.last_s, quarter_s)
+            if slip < price:  # the wrong key for one of this chord's
                 price, heard, strays = slip, heard | WRONG, path.strays
         if left and place > 0:
             late = onsets.pitches[place - 1].get(pitch, 0)
@@ -329,8 +327,8 @@ def _by_cost(path: Path) -> tuple[float, int]:
 
 def _apart(apart_s: float, quarter_s: float) -> float:
     """What it costs two notes of one chord to be so far apart."""
-    spread = apart_s / (quarter_s * CHORD_SPREAD)
-    return SPREAD_COST * log1p(spread * spread)
+    far = apart_s / (quarter_s * CHORD_SPREAD)
+    return SPREAD_COST * log1p(far * far)
 
 
 def _unheard(onsets: Onsets, path: Path) -> int:
