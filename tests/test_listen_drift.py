@@ -36,7 +36,7 @@ def test_where_no_clock_drifts_nothing_is_shifted_by_a_soloist() -> None:
     late = []
     for at in range(0, len(sent) - BLOCK + 1, BLOCK):
         drift.heard(echo[at : at + BLOCK], solo[at : at + BLOCK])
-        late.append(drift.late)
+        late.append(drift.late_samples)
     assert np.abs(late).max() < 1.0
 
 
@@ -45,7 +45,7 @@ def test_a_shift_is_as_long_as_it_says(late: float) -> None:
     hz = 440.0
     sound = np.sin(2 * np.pi * hz * np.arange(RATE) / RATE).astype(np.float32)
     drift = Drift()
-    drift.late = late
+    drift.late_samples = late
     given = np.concatenate([drift.shifted(sound[at : at + BLOCK]) for at in range(0, RATE // 2, BLOCK)])
     wanted = np.sin(2 * np.pi * hz * (np.arange(len(given)) - AHEAD - late) / RATE)
     np.testing.assert_allclose(given[1000:], wanted[1000:], atol=2e-3)

@@ -28,18 +28,18 @@ class Drift:
     """``shifted`` gives the next block of the reference, ``heard`` is told what came of it."""
 
     def __init__(self) -> None:
-        self.late = self.rate = 0.0  # samples, and samples a block
+        self.late_samples = self.late_per_block = 0.0
         self._before: Array = np.zeros(AHEAD + MOST + TAPS, np.float32)
 
     def shifted(self, reference: Array) -> Array:
-        """The block (n,) that ends ``AHEAD + late`` samples before the end of ``reference`` (n,)."""
+        """The block (n,) that ends ``AHEAD + late_samples`` before the end of ``reference`` (n,)."""
         sound = np.concatenate([self._before, reference])
         self._before = sound[len(reference) :]
         end = len(sound) - AHEAD
-        if self.late == 0.0:
+        if self.late_samples == 0.0:
             return sound[end - len(reference) : end]
-        whole = int(np.floor(-self.late))
-        between = -self.late - whole  # 0..1 after the whole sample
+        whole = int(np.floor(-self.late_samples))
+        between = -self.late_samples - whole  # 0..1 after the whole sample
         weights = np.sinc(NUMBERS - between) * np.cos(np.pi * (NUMBERS - between) / (TAPS + 2)) ** 2
         first = end - len(reference) + whole + NUMBERS[0]
         piece = sound[first : first + len(reference) + TAPS - 1]
@@ -53,10 +53,10 @@ class Drift:
         sure = steep / (steep + OTHERS * float(error @ error) + TINY)
         believed = FOLLOW * sure
         later = min(max(later, -SURPRISE), SURPRISE)
-        self.rate = min(max(self.rate + 0.25 * believed**2 * later, -FASTEST), FASTEST)
-        self.late += believed * later + self.rate
-        if abs(self.late) < MOST:
+        self.late_per_block = min(max(self.late_per_block + 0.25 * believed**2 * later, -FASTEST), FASTEST)
+        self.late_samples += believed * later + self.late_per_block
+        if abs(self.late_samples) < MOST:
             return 0
-        moved = MOST if self.late > 0 else -MOST
-        self.late -= moved
+        moved = MOST if self.late_samples > 0 else -MOST
+        self.late_samples -= moved
         return moved
