@@ -87,14 +87,18 @@ class Caught:
         last = self._last[-1:]
         return (last[0].number + 1) * len(last[0].sound) / self.rate if last else 0.0
 
-    def stream(self) -> np.ndarray:
-        """The microphone since then, in one piece; what was lost is silence."""
+    def both(self) -> np.ndarray:
+        """The microphone since then and what was played (n, channels), in one piece; what was lost is silence."""
         chunks = list(self._last)  # more may come
-        frames = len(chunks[0].sound)
-        heard = np.zeros((chunks[-1].number + 1) * frames, np.float32)
+        frames, channels = chunks[0].sound.shape
+        heard = np.zeros(((chunks[-1].number + 1) * frames, channels), np.float32)
         for chunk in chunks:
-            heard[chunk.number * frames : (chunk.number + 1) * frames] = chunk.sound[:, 0]
+            heard[chunk.number * frames : (chunk.number + 1) * frames] = chunk.sound
         return heard
+
+    def stream(self) -> np.ndarray:
+        """The microphone alone."""
+        return self.both()[:, 0]
 
     def late(self) -> list[tuple[float, float]]:
         """When sound came here, in seconds of the epoch, and how long it had been on its way."""

@@ -209,14 +209,18 @@ class Booth extends AudioWorkletProcessor {
       if (right !== left) right[at] = (right[at] as number) + value;
     }
     this.voices = this.voices.filter((voice) => !voice.done);
-    if (this.channels) this.capture(inputs[0]?.[0], left, right);
+    if (this.channels > 1) {
+      // One filter takes one sound out: what comes back must not depend on how a loudspeaker's place is heard.
+      for (let at = 0; at < left.length; at++) left[at] = right[at] = ((left[at] as number) + (right[at] as number)) / 2;
+    }
+    if (this.channels) this.capture(inputs[0]?.[0], left);
     return true;
   }
 
-  private capture(heard: Float32Array | undefined, left: Float32Array, right: Float32Array): void {
-    for (let at = 0; at < left.length; at++) {
+  private capture(heard: Float32Array | undefined, played: Float32Array): void {
+    for (let at = 0; at < played.length; at++) {
       this.chunk[this.filled] = whole(heard?.[at] ?? 0);
-      if (this.channels > 1) this.chunk[CHUNK + this.filled] = whole(((left[at] as number) + (right[at] as number)) / 2);
+      if (this.channels > 1) this.chunk[CHUNK + this.filled] = whole(played[at] as number);
       if (++this.filled === CHUNK) {
         const data = this.chunk.buffer;
         this.port.postMessage({ frame: currentFrame + at + 1, number: this.number++, data }, [data]);
