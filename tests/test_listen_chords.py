@@ -10,6 +10,7 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_info
 
 from collaparte.cli import main
 from collaparte.errors import SoloistError
@@ -141,6 +142,11 @@ def test_the_size_of_the_blocks_changes_nothing_but_when_it_is_known(block: int)
     assert [(event.time_s, event.on, event.pitch) for event in found] == [
         (event.time_s, event.on, event.pitch) for event in heard()
     ]
+
+
+def test_the_ear_multiplies_on_one_thread() -> None:
+    ChordEar(page())
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 @pytest.mark.parametrize("level", [0.0, 0.0005, 0.2])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from collaparte.listen.hearing.bands import BANDS, KEYS, PER_SEMITONE, VIEWS
 
@@ -76,9 +77,15 @@ class Looking:
 
 
 class Strokes:
-    """Views in, log odds out."""
+    """Views in, log odds out.
+
+    From the first one on, this process multiplies matrices on one thread. The products are small and a hundred times a
+    second; where another program has a core, the threads of a BLAS wait for one another, and a view takes ten times as
+    long.
+    """
 
     def __init__(self, keys: NDArray[np.intp] = ALL_KEYS) -> None:
+        threadpool_limits(limits=1, user_api="blas")
         self._looking = Looking(keys)
         self.look_at = self._looking.look_at
         with np.load(WEIGHTS) as data:
