@@ -15,12 +15,18 @@ from collaparte.errors import SoloistError
 from collaparte.events import SoloEvent
 from collaparte.listen.hearing import SAMPLE_RATE
 from collaparte.listen.recording import recorded_soloist
+from collaparte.score import Score
 
 Notes = list[tuple[float, float, int]]
 
 
-def begun(sound: np.ndarray) -> list[SoloEvent]:
-    return [event for event in hear(sound, page()) if event.on]
+def begun(sound: np.ndarray, score: Score | None = None) -> list[SoloEvent]:
+    return [event for event in hear(sound, score or page()) if event.on]
+
+
+def lone_rows(first: int) -> Rows:
+    """The page, but it begins with one key."""
+    return ((0.0, 1.0, first), *(row for row in rows() if row[0] >= 1.0))
 
 
 def mixed(sound: np.ndarray, other: np.ndarray, at_s: float) -> np.ndarray:
@@ -66,6 +72,25 @@ def test_noise_before_the_beginning_starts_nothing(name: str, level: float, seed
     """Also where it is four times as loud as the piano (0.05)."""
     noise = NOISES[name](7.0, level) if seed is None else NOISES[name](7.0, level, seed)
     assert begun(mixed(quiet(8.0), noise, 0.5)) == []
+
+
+@pytest.mark.parametrize("first", [60, 67])
+@pytest.mark.parametrize(("name", "level"), [
+    ("applause", 0.08), ("pages", 0.02), ("coughs", 0.04), ("coughs", 0.2), ("talking", 0.03), ("talking", 0.2),
+])  # fmt: skip
+def test_noise_starts_nothing_where_one_key_begins(name: str, level: float, first: int) -> None:
+    assert begun(mixed(quiet(8.0), NOISES[name](7.0, level), 0.5), page(lone_rows(first))) == []
+
+
+def test_somebody_who_passes_over_the_first_key_starts_nothing_and_one_key_out_of_silence_does() -> None:
+    """The key itself, alone in the room, is the beginning at once; among somebody's other notes it is one of them."""
+    score = page(lone_rows(72))
+    alone = begun(struck([(1.0, 0.5, 72)]), score)
+    assert [event.pitch for event in alone] == [72]
+    assert abs(alone[0].time_s - 1.0) < 0.02
+    assert alone[0].heard_s < 1.1
+    passing = [(1.0 + 0.3 * number, 0.3, pitch) for number, pitch in enumerate((66, 68, 70, 72, 73, 75))]
+    assert begun(struck(passing), score) == []
 
 
 @pytest.mark.parametrize("name", ["coughs", "talking"])

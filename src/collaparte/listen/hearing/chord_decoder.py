@@ -46,6 +46,10 @@ DOUBT, NONE = 0.015, 0.6  # ... that one which is not firm was none; probability
 NEXT_S = 3.0  # between two chords that make a beginning firm
 CLEAR, EACH = 4.0, 4.0  # nats that all keys of a first chord together, and each of them, must say to be enough alone
 OUTDONE, OUTDONE_MOST = 2.5, 0.6  # nats by which a key of no such chord may say more; else so much at most of enough
+MISTAKEN = (-1, 0, 1, 12, 19, 24)  # semitones from a key at which its own stroke may be seen
+STRAY, STRAY_S = 3.0, 2.0  # nats of a stroke that began nothing; for so long afterwards a beginning must be firmer:
+RESTLESS = 2.0  # times enough
+UNQUIET = 30  # views in which the sound's own beginning may look like strokes
 DECIDED = 0.6  # probability at which a place is said to be reached
 PEAK = 3  # ages on either side of the likeliest one, whose mean is the place's age
 BACK = 0.95  # ... at which it is said that the soloist has gone back
@@ -73,6 +77,8 @@ class ChordDecoder:
             struck[place, [min(max(pitch - LOWEST, 0), KEYS - 1) for pitch in pitches]] = 1.0
         self.keys = np.flatnonzero(struck.any(axis=0))
         self._struck = np.ascontiguousarray(struck[:, self.keys])
+        opens = np.flatnonzero(struck[0])[:, None] + np.array(MISTAKEN)
+        self._opens = frozenset(opens.ravel().tolist())
         self._alone = self._struck.sum(axis=1) == 1
         self._again = np.append((self._struck[1:] * self._struck[:-1]).any(axis=1), False)
         self._page = page_s, places.beat
@@ -85,6 +91,8 @@ class ChordDecoder:
         self._said_of_late = np.full((WAITED, len(self.keys)), LEAST)  # not bounded above
         self._age_s: Array = np.asarray(np.arange(AGES) * HOP_S, np.float64)
         self._said: Array
+        self._strange = np.full(WAITED, LEAST)  # the likeliest stroke of each view, where it is none of the beginning's
+        self._views = 0
         self.evidence = 0.0  # log likelihood of all that was heard, against nothing being struck
         self.seek(-1)
 
@@ -95,6 +103,8 @@ class ChordDecoder:
         self._waiting: list[Reached] = []
         self._firm: list[float] = []
         self._young = 0
+        self._enough = 1.0
+        self._strayed = -np.inf  # seconds
         self._first = min(place, 0) if place < BEHIND else place - BEHIND
         self._alpha = np.zeros((SPAN, AGES))
         self._alpha[place - self._first, WAITED if place >= 0 else AGES - 1] = 1.0
@@ -102,9 +112,13 @@ class ChordDecoder:
         self.pace.doubt()
         self._look()
 
-    def hear(self, odds: Array, active: float, time_s: float) -> list[Reached]:
-        """Places that are reached; ``odds`` (n,) that each of ``keys`` was struck ``LATER`` views before."""
+    def hear(self, odds: Array, active: float, time_s: float, likeliest: tuple[int, float]) -> list[Reached]:
+        """Places that are reached; ``odds`` (n,) that each of ``keys`` was struck ``LATER`` views before.
+
+        ``likeliest`` is that of all keys, on the page or not: key and log odds.
+        """
         if not self._begun:
+            self._wait(*likeliest, time_s)
             self._said_of_late = np.concatenate([odds[None], self._said_of_late[:-1]])
         odds = np.clip(odds, LEAST, MOST)
         self._listen(odds)
@@ -122,6 +136,13 @@ class ChordDecoder:
         if not self._begun:
             return self._begin(found)
         return [found] if found is not None else []
+
+    def _wait(self, key: int, odds: float, time_s: float) -> None:
+        """Before the beginning: what began nothing within ``WAITED`` views is somebody else's."""
+        self._views += 1
+        if self._views > UNQUIET + WAITED and self._strange[-1] > STRAY:
+            self._strayed = time_s - WAITED * HOP_S
+        self._strange = np.append(LEAST if key in self._opens else odds, self._strange[:-1])
 
     # -- one view ----------------------------------------------------------------------------------------------------
 
@@ -166,6 +187,8 @@ class ChordDecoder:
             last = self._waiting[-1] if self._waiting else found
             if found.place <= last.place or found.time_s - last.time_s > NEXT_S:
                 self._waiting, self._firm = [], []
+            if not self._waiting:
+                self._enough = RESTLESS if found.time_s - self._strayed < STRAY_S else 1.0
             self._waiting.append(found)
             self._firm.append(0.0)
             self._young = WAITED
@@ -173,16 +196,18 @@ class ChordDecoder:
             return []
         self._young -= 1
         self._firm[-1] = max(self._firm[-1], self._firmness(self._waiting[-1].place))
-        if sum(self._firm) < 1.0:
+        if sum(self._firm) < self._enough:
             return []
         self._begun = True
         return self._waiting
 
     def _firmness(self, place: int) -> float:
         """How much of a beginning (1: enough) the chord of ``place``, just struck, is by itself."""
-        own = self._said_of_late.max(axis=0)[self._struck[place] > 0]
+        said = self._said_of_late.max(axis=0)
+        own = said[self._struck[place] > 0]
         firm = max(float(own.sum()), 0.0) / (CLEAR + EACH * len(own))
-        return min(firm, OUTDONE_MOST) if self._said_of_late.max() > own.mean() + OUTDONE else firm
+        outdone = said.max() > own.mean() + OUTDONE or (len(own) == 1 and self._strange.max() > own[0])
+        return min(firm, OUTDONE_MOST) if outdone else firm
 
     def _weigh(self) -> None:
         now = self._likely()

@@ -14,7 +14,7 @@ from collaparte.listen.hearing.bands import KEYS, Bands, View
 from collaparte.listen.hearing.chord_decoder import ChordDecoder, Reached
 from collaparte.listen.hearing.chord_tuning import EVERY, Tuning
 from collaparte.listen.hearing.spectrum import HOP_S, KnownBleed
-from collaparte.listen.hearing.strokes import Strokes
+from collaparte.listen.hearing.strokes import ALL_KEYS, Strokes
 from collaparte.listen.hearing.templates import Places
 from collaparte.score import Score
 
@@ -45,8 +45,8 @@ class ChordEar:
         self._strokes = Strokes()
         self._tuning = Tuning(cents)
         self._decoders = {shift: ChordDecoder(self.places, page_s) for shift in shifts}
-        self._listen_to()
         self._begun = False
+        self._listen_to()
         self._unsaid: dict[int, list[Reached]] = {shift: [] for shift in shifts}  # before the beginning
         self._views = 0
         self.origin_s = origin_s
@@ -100,11 +100,15 @@ class ChordEar:
         if self._views % EVERY == 0 and view.active > 0.9 and self._tuning.hear(self._bands.spectrum()):
             self._bands.tune(self._tuning.cents)
         odds = self._strokes.hear(view.bands).astype(np.float64) * view.active
+        first = int(odds.argmax())
         for shift, decoder in self._decoders.items():
-            self._unsaid[shift] += decoder.hear(odds[self._of_page[shift]], view.active, view.time_s)
+            likeliest = int(self._heard[first]) - shift, float(odds[first])
+            self._unsaid[shift] += decoder.hear(odds[self._of_page[shift]], view.active, view.time_s, likeliest)
         best, *others = sorted(self._decoders, key=self._told, reverse=True)
         found = self._unsaid.pop(best)
-        self._begun = self._begun or bool(found)
+        if found and not self._begun:
+            self._begun = True
+            self._listen_to()
         self._unsaid = {shift: [] if self._begun else self._unsaid[shift] for shift in others} | {best: []}
         if others and self._told(best) - self._told(others[0]) > SURE and self._decoders[best].reached >= SURE_PLACES:
             self._decoders = {best: self._decoders[best]}
@@ -112,9 +116,12 @@ class ChordEar:
         return found
 
     def _listen_to(self) -> None:
-        """The keys to listen to, and which of them are the page's for a piano ``shift`` semitones above it."""
+        """The keys to listen to, and which of them are the page's for a piano ``shift`` semitones above it.
+
+        Before the beginning all, since whoever strikes others may be somebody else.
+        """
         wanted = {shift: np.clip(one.keys + shift, 0, KEYS - 1) for shift, one in self._decoders.items()}
-        heard = np.unique(np.concatenate(list(wanted.values())))
+        heard = self._heard = np.unique(np.concatenate(list(wanted.values()))) if self._begun else ALL_KEYS
         self._strokes.look_at(heard)
         self._of_page = {shift: np.searchsorted(heard, keys) for shift, keys in wanted.items()}
 
