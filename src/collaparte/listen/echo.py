@@ -10,7 +10,8 @@ Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free 
 partitions: Kuech, Mabande & Enzner, ICASSP 2014). The gain weighs how uncertain the room is against how loud everything
 else is, so the soloist may play while it adapts: there is no detector of double talk to fail (compare Valin, On
 adjusting the learning rate in frequency domain echo cancellation with double-talk, IEEE ASLP 15, 2007). What is left
-is judged in ``remains``, which also notices a room that has changed.
+is judged in ``remains``, which also notices a room that has changed. In a room that was measured a way that has become
+longer or shorter all at once is found by ``bulk_delay``, where the reference is there early enough (``delay_s``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.listen.audio import RATE
+from collaparte.listen.bulk_delay import MOST, BulkDelay
 from collaparte.listen.drift import AHEAD, Drift
 from collaparte.listen.remains import BLOCK, Remains
 
@@ -28,6 +30,7 @@ FADES_S = 0.08  # how fast rooms die away, as expected before anything is known
 LOUDEST = 1.0  # gain from loudspeaker to microphone, as expected before anything is known
 SURE = 0.03  # uncertainty of a measured response, share of its power
 SMOOTH = 0.9  # of the power of everything else, from block to block
+ANOTHER_WAY = 0.3  # share of an error from which on nothing is learnt: another delay explains the rest
 TIDY = 4  # partitions freed from wrapped-around samples with each block
 QUIETEST = 1e-9  # power per bin that counts as silence
 
@@ -40,27 +43,33 @@ class EchoCanceller:
 
     def __init__(self, *, length_s: float = LENGTH_S, delay_s: float = 0.0) -> None:
         self._count = int(np.ceil(length_s * RATE / BLOCK))
-        self._delay = max(round(delay_s * RATE), 0)
+        delay = max(round(delay_s * RATE), 0)
+        self._early = min(delay // 2, MOST) // BLOCK  # blocks of the reference that are there before their echo
         self._room: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
         fades = np.exp(-2.0 * np.arange(self._count) * BLOCK / RATE / FADES_S)
         self._doubt: Array = np.tile((LOUDEST**2 * fades)[:, None], (1, BLOCK + 1)).astype(np.float32)
-        self._sent: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
-        self._power: Array = np.zeros((self._count, BLOCK + 1), np.float32)  # of what was sent
+        sent = (self._count + self._early, BLOCK + 1)  # the latest first
+        self._sent: Spectrum = np.zeros(sent, np.complex64)
+        self._power: Array = np.zeros(sent, np.float32)
         self._gains: Array = np.zeros(self._count, np.float32)  # of the room, mean power
         self._last: Array = np.zeros(BLOCK, np.float32)
         self._rest: Array = np.full(BLOCK + 1, QUIETEST, np.float32)
         self._tidied = 0
         self._waiting: Array = np.zeros(0, np.float32)
-        self._coming: Array = np.zeros(self._delay, np.float32)
+        self._coming: Array = np.zeros(delay - self._early * BLOCK, np.float32)
+        self._past: Array = np.zeros((sent[0] + 1) * BLOCK + 2 * MOST, np.float32)  # of the reference
         self.echo: Array = np.zeros(0, np.float32)
         self.own: Array = np.zeros(0, np.float32)
         self._remains = Remains()
         self._drift: Drift | None = None  # a room that is being learnt takes a clock's drift for its own
+        self._bulk: BulkDelay | None = None
+        self.later = 0  # samples, altogether, by which the way has become longer all at once
 
     def learn(self, response: Array, sure: float = SURE) -> None:
         """Begin with this room (n,): what comes back of a unit impulse, from ``delay_s`` after it was sent."""
         taps = np.zeros(self._count * BLOCK, np.float32)
         self._drift = Drift()
+        self._bulk = BulkDelay(self._early * BLOCK) if self._early else None
         response = response[AHEAD : AHEAD + len(taps)]
         taps[: len(response)] = response
         self._set(taps)
@@ -90,39 +99,44 @@ class EchoCanceller:
         """
         self._waiting = np.concatenate([self._waiting, microphone])
         self._coming = np.concatenate([self._coming, reference])
-        whole = min(len(self._waiting), len(self._coming)) // BLOCK * BLOCK
-        cleaned, echoes = np.zeros(whole, np.float32), np.zeros(whole, np.float32)
-        own = np.ones(whole // BLOCK, np.float32)
-        for first in range(0, whole, BLOCK):
-            here = slice(first, first + BLOCK)
-            echoes[here], own[first // BLOCK] = self._block(self._waiting[here], self._coming[here])
-            cleaned[here] = self._waiting[here] - echoes[here]
-        self._waiting, self._coming = self._waiting[whole:], self._coming[whole:]
-        self.echo, self.own = echoes, own
-        return cleaned
+        cleaned, echoes, own = [], [], []
+        while len(self._waiting) >= BLOCK and len(self._coming) >= BLOCK:
+            heard, self._waiting = self._waiting[:BLOCK], self._waiting[BLOCK:]
+            sent, self._coming = self._coming[:BLOCK], self._coming[BLOCK:]
+            echo, sure = self._block(heard, sent)
+            cleaned.append(heard - echo)
+            echoes.append(echo)
+            own.append(sure)
+        nothing = np.zeros(0, np.float32)
+        self.echo, self.own = np.concatenate([nothing, *echoes]), np.asarray(own, np.float32)
+        return np.concatenate([nothing, *cleaned])
 
     def _block(self, microphone: Array, reference: Array) -> tuple[Array, float]:
         """(echo, own) of one block; then the room is adapted to what was wrong about it."""
-        if self._drift is not None:
-            reference = self._drift.shifted(reference)
-        self._sent[1:] = self._sent[:-1].copy()
-        self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
-        self._power[1:] = self._power[:-1].copy()
-        self._power[0] = self._sent[0].real ** 2 + self._sent[0].imag ** 2
-        self._last = reference
-        echo = np.fft.irfft((self._sent * self._room).sum(axis=0))[BLOCK:].astype(np.float32)
+        self._past = np.concatenate([self._past[BLOCK:], reference])
+        self._send(reference if self._drift is None else self._drift.shifted(reference))
+        share = 1.0
+        if self._bulk is not None:
+            late = self._bulk.heard(self._foretold(0), microphone)
+            share = self._bulk.share
+            if late:
+                self._come_later(late)
+        sent, sent_power = self._sent[self._early :], self._power[self._early :]
+        echo = self._foretold(self._early)
         wrong = np.concatenate([np.zeros(BLOCK, np.float32), microphone - echo])
         error = np.fft.rfft(wrong).astype(np.complex64)
-        self._rest = SMOOTH * self._rest + (1.0 - SMOOTH) * (error.real**2 + error.imag**2)
-        seen = self._power * self._doubt
+        seen = sent_power * self._doubt
         doubted, taken = 0.5 * float(seen.sum()), BLOCK * float(echo @ echo)
-        own = self._remains.own(error, self._sent, self._power, self._gains, doubted, taken)
+        own = self._remains.own(error, sent, sent_power, self._gains, doubted, taken, share)
+        if share < ANOTHER_WAY:  # that is no error of the room
+            return echo, own
+        self._rest = SMOOTH * self._rest + (1.0 - SMOOTH) * (error.real**2 + error.imag**2)
         if self._remains.astray:  # somebody moved, or a clock: doubt, and learn quickly again
             self._doubt = np.maximum(self._doubt, np.float32(self._remains.sameness**2) * self._gains[:, None])
-            seen = self._power * self._doubt
+            seen = sent_power * self._doubt
         # Overlap-save sees half of each window: hence the halves.
         total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
-        self._room += self._doubt * np.conj(self._sent) * (error / total)
+        self._room += self._doubt * np.conj(sent) * (error / total)
         self._doubt *= 1.0 - 0.5 * seen / total
         forgotten = np.float32(1.0 - REMEMBERS**2)
         self._room *= np.float32(REMEMBERS)
@@ -136,6 +150,37 @@ class EchoCanceller:
             taps[moved if moved < 0 else 0 : None if moved < 0 else moved] = 0.0
             self._set(taps)
         return echo, own
+
+    def _send(self, reference: Array) -> None:
+        """One more block of the reference."""
+        self._sent[1:] = self._sent[:-1].copy()
+        self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
+        self._power[1:] = self._power[:-1].copy()
+        self._power[0] = self._sent[0].real ** 2 + self._sent[0].imag ** 2
+        self._last = reference
+
+    def _foretold(self, before: int) -> Array:
+        """The echo of what was sent until ``before`` blocks ago."""
+        sent = self._sent[before : before + self._count]
+        return np.fft.irfft((sent * self._room).sum(axis=0))[BLOCK:].astype(np.float32)
+
+    def _come_later(self, late: int) -> None:
+        """The echo comes ``late`` samples later: as if what was sent had been."""
+        assert self._drift is not None
+        assert self._bulk is not None
+        if len(self._coming) + late < BLOCK:
+            return  # it comes before it was sent
+        self._bulk.follow(late)
+        self.later += late
+        sound = np.concatenate([self._past, self._coming])
+        end = len(self._past) - late
+        self._coming = sound[end:]
+        self._past = np.concatenate([np.zeros(max(late, 0), np.float32), sound[max(-late, 0) : end]])
+        sent = self._drift.shifted(self._past)[-(len(self._sent) + 1) * BLOCK :]
+        self._last = sent[:BLOCK]
+        for at in range(BLOCK, len(sent), BLOCK):
+            self._send(sent[at : at + BLOCK])
+        self._remains.forget()
 
     def _tidy(self) -> None:
         """A partition's response is ``BLOCK`` long; the rest of its window is kept empty, some at a time."""

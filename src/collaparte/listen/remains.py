@@ -72,15 +72,24 @@ class Remains:
         middle, self._late = float(power[third : 2 * third].mean()), float(power[-third:].mean())
         self._fades = float(np.clip((self._late / max(middle, TINY)) ** (1.0 / third), 0.5, 0.98))
 
-    def own(self, error: Spectrum, sent: Spectrum, power: Array, gains: Array, doubted: float, echo: float) -> float:
+    def forget(self) -> None:
+        """What was wrong was a delay: nothing of it foretells what comes."""
+        self._foretold[:] = 0.0
+        self._alike = self.sameness = 0.0
+
+    def own(
+        self, error: Spectrum, sent: Spectrum, power: Array, gains: Array, doubted: float, echo: float,
+        share: float = 1.0,
+    ) -> float:  # fmt: skip
         """How surely 0..1 there is more in ``error`` than is left of the orchestra.
 
         ``sent`` (partitions, BLOCK + 1) is the orchestra's sound, the latest first, ``power`` its power, ``gains``
         (partitions,) the room's mean power gain; ``doubted`` the power that the canceller's uncertainty explains,
-        ``echo`` what was taken out.
+        ``echo`` what was taken out; ``share`` of the error's power no other delay of the echo explains.
         """
         there = float((error.real**2 + error.imag**2).sum())
         self._foretell(error, sent[:PARTITIONS], power[:PARTITIONS].sum(axis=0), there)
+        there *= share
         loud = power.sum(axis=1)
         self._tail = self._fades * self._tail + self._late * float(loud[-1])
         left = doubted + 0.5 * self._tail + ADDED * echo
