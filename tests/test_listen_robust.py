@@ -13,8 +13,10 @@ from test_listen_hearing import bowed, onsets_s
 from collaparte.errors import SoloistError
 from collaparte.events import SoloEvent
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
-from collaparte.listen.hearing.decoder import Reached
+from collaparte.listen.hearing.beginning import Beginning
+from collaparte.listen.hearing.decoder import Decoder, Reached
 from collaparte.listen.hearing.spectrum import BINS, Frame
+from collaparte.listen.hearing.templates import Places, Templates, combs
 from collaparte.listen.recording import recorded_soloist
 from collaparte.score import Score
 
@@ -131,14 +133,18 @@ def test_bars_played_again_or_left_out_are_found(played: list[int], what: str) -
 
 
 def test_a_beginning_that_was_missed_is_believed_as_soon_as_three_or_more_in_a_row_are_sure() -> None:
-    ear = Ear(page(), a4_hz=440.0)
-    nothing = np.zeros(BINS, np.float32)
-    believed = []
+    places, nothing = Places.of(page()), np.zeros(BINS, np.float32)
+    templates = Templates(places, 1024)
+    decoder = Decoder(places, 0.45 * places.beat, templates, 1024)
+    beginning = Beginning(decoder)
+    said = []
     for place, there in ((1, 0.7), (2, 0.7), (3, 0.1), (4, 0.7), (5, 0.7)):
-        time_s = 1.0 + 0.3 * place
-        frame = Frame(time_s, nothing, nothing, -20.0, 1.0, nothing)
-        believed.append(ear._confirmed(Reached(place, time_s - 0.05, time_s, 0.7, there), frame) is not None)
-    assert believed == [False, False, False, True, True]
+        time_s, sounds = 1.0 + 0.3 * place, combs(0.0, 1024)[TUNE[place]]
+        frame = Frame(time_s, sounds, nothing, -20.0, 1.0, nothing)
+        decoder.hear(frame)
+        decoder.reached, reached = place, Reached(place, time_s - 0.05, time_s, 0.7, there)
+        said.append([one.place for one in beginning.hear(reached, frame)])
+    assert said == [[], [], [], [1, 2, 3, 4], [5]]
 
 
 ASKED = ("Is it the right recording", "Is it a recording of this piece")

@@ -20,7 +20,8 @@ RISEN = 0.5  # of the rise, in amplitude
 EARLY_S = 0.010  # how early that is with a sharp attack; measured on rendered solos
 LOOK_BACK_S = 0.1  # from where the decoder placed the note
 CLEAR, UNCLEAR = 0.3, 0.9  # what its partials had before, of what they have now: all is told by it, or nothing
-KEPT = 20  # frames, and half a window: what is looked at
+LOOKED_AT = 20  # frames before a note is recognised, and half a window: what is looked at
+KEPT = 600  # frames: as long as a beginning may be in doubt
 
 Array = NDArray[np.float32]
 
@@ -30,15 +31,20 @@ class Attack:
 
     def __init__(self, window: int) -> None:
         self._half_s = 0.5 * window / SAMPLE_RATE
-        self._frames: deque[tuple[float, Array]] = deque(maxlen=KEPT + round(self._half_s / HOP_S))
+        self._frames: deque[tuple[float, Array]] = deque(maxlen=KEPT)
 
     def listen(self, frame: Frame) -> None:
         """Take one frame in."""
         self._frames.append((frame.time_s - self._half_s, frame.magnitude))
 
-    def began_s(self, ridges: NDArray[np.bool_], placed_s: float) -> float:
-        """When the note with partials at ``ridges`` (n_bins,), which the decoder placed at ``placed_s``, began."""
-        seen = [(time_s, magnitude[ridges]) for time_s, magnitude in self._frames if time_s >= placed_s - LOOK_BACK_S]
+    def began_s(self, ridges: NDArray[np.bool_], placed_s: float, known_s: float = np.inf) -> float:
+        """When the note with partials at ``ridges`` (n_bins,), placed by the decoder at ``placed_s``, began.
+
+        ``known_s`` is when it was recognised: what was heard later is not looked at.
+        """
+        known = [one for one in self._frames if one[0] <= known_s - self._half_s + 0.5 * HOP_S]
+        known = known[-LOOKED_AT - round(self._half_s / HOP_S) :]
+        seen = [(time_s, magnitude[ridges]) for time_s, magnitude in known if time_s >= placed_s - LOOK_BACK_S]
         if not ridges.any() or len(seen) < 3:
             return placed_s
         height = np.sqrt(np.array([np.dot(magnitude, magnitude) for _, magnitude in seen], np.float64))

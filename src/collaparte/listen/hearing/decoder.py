@@ -92,7 +92,7 @@ class Decoder:
     """Frames in, places reached out. ``page_s`` (k,) is when each place comes if played as the page asks."""
 
     def __init__(self, places: Places, page_s: Array, templates: Templates, window: int) -> None:
-        self.places, self._page_s, self.templates = places, page_s, templates
+        self.places, self.page_s, self.templates = places, page_s, templates
         self._count = len(places.beat)
         self._scale = window // 1024
         size = window // 160
@@ -105,6 +105,7 @@ class Decoder:
         self.factor = 1.0  # seconds played for one on the page
         self.fit = 0.0  # 0..1, how well the last frame fits where the soloist is believed to be
         self.belief = 0.0  # that ``reached`` sounds, and is no longer young
+        self.similar: Array = np.zeros(self._count)  # (k,) how well the last frame fits each place
         self._log_spread = TEMPO_START
         self._uneven = TEMPO_NOISE
         self._last: tuple[int, float] | None = None
@@ -145,6 +146,7 @@ class Decoder:
                 self.seek(place)
                 self._log_spread = max(self._log_spread, TEMPO_JUMP)
                 self._time()
+        self.similar = similar
         active = frame.active * self._musical(similar, frame.active)
         similar = self._around(similar, max(NOTHING, other, self._noise(similar)))
         growth = self._around(growth, 0.0)
@@ -250,7 +252,7 @@ class Decoder:
     def _observe(self, place: int, time_s: float) -> None:
         """Kalman filter on the log of the tempo; a pause leaves it alone."""
         if self._last is not None and place > self._last[0]:
-            page_s = float(self._page_s[place] - self._page_s[self._last[0]])
+            page_s = float(self.page_s[place] - self.page_s[self._last[0]])
             played_s = time_s - self._last[1]
             beats = float(self.places.beat[place] - self.places.beat[self._last[0]])
             drift = self._log_spread**2 + TEMPO_DRIFT**2 * beats
@@ -296,7 +298,7 @@ class Decoder:
         near = np.exp(-np.abs(places - self.reached) / LEAP_PLACES) * ((places >= 0) & (places < self._count))
         self._leap = LEAP * near / near.sum()
         first = max(self._first, 0)
-        page_s = self._page_s[first : self._first + SPAN + 1]
+        page_s = self.page_s[first : self._first + SPAN + 1]
         lengths = np.full(SPAN, np.inf)
         offset = first - self._first
         known = np.diff(page_s) * self.factor

@@ -26,9 +26,6 @@ ENDS_AFTER_S = 0.15  # silence this long ends what was sounding
 LOUDNESS_SPAN_DB = 3.0  # dB for ten steps of velocity
 USUAL_VELOCITY = 64
 FORGET_LEVEL_S = 10.0
-HERE = 0.5  # belief in the very place that the soloist begins at
-LATEST_BEGINNING = 2  # the place at which a soloist whose first notes were not heard may be found ...
-CONFIRMED, CONFIRMED_S = 3, 2.5  # ... if so many are heard in a row, each within this time of the last
 LOOKED_AT = 5  # every so many frames what sounds is compared with every note there is ...
 LIKE_BEST = 0.8  # ... and fits the page if it is so much as like it
 
@@ -56,9 +53,6 @@ class Ear:
         self._usual_db: float | None = None
         self._sounded_s = 0.0
         self._last_s = -np.inf
-        self._begun = False
-        self._in_a_row = 0
-        self._perhaps: Reached | None = None  # what may be a beginning after the first note
         self._frames = self._looked = self._fits = 0  # all, those compared with every note, and those of the page
 
     @property
@@ -96,10 +90,10 @@ class Ear:
             self._listen_level(frame)
             self._attack.listen(frame)
             self._compare(frame)
-            reached = self._confirmed(self._guesses.hear(frame), frame)
-            if reached is not None:
+            places = self._guesses.hear(frame)
+            for reached in places:
                 events += self._struck(reached, frame, heard_s)
-            elif self._sounding and self._silent_s >= ENDS_AFTER_S:
+            if not places and self._sounding and self._silent_s >= ENDS_AFTER_S:
                 ended_s = frame.time_s - self._silent_s + self.origin_s
                 events += self._ended(max(ended_s, self._last_s), heard_s)
         return events
@@ -108,28 +102,6 @@ class Ear:
         """The player says: the next note is the first at or after ``beat``."""
         place = min(int(np.searchsorted(self.places.beat, beat - 1e-6)), len(self.places.beat) - 1)
         self._guesses.seek(place - 1)
-        self._begun = place > 0
-
-    def _confirmed(self, reached: Reached | None, frame: Frame) -> Reached | None:
-        """The first note begins the piece at once; one of the next, maybe a tuning note, with two or more after it.
-
-        Anything else before the beginning is not the music, and the ear waits on.
-        """
-        if self._begun:
-            return reached
-        perhaps, over = self._perhaps, False
-        if reached is not None:
-            goes_on = perhaps is not None and reached.place == perhaps.place + 1
-            self._in_a_row = self._in_a_row + 1 if goes_on else 1
-            first = reached.place == 0 or self._in_a_row >= CONFIRMED
-            self._begun = (first and reached.there > HERE) or self._guesses.took_over
-            self._perhaps, over = reached, reached.place > LATEST_BEGINNING and not goes_on
-        elif perhaps is not None:
-            over = self._silent_s > 2 * ENDS_AFTER_S or frame.time_s - perhaps.heard_s > CONFIRMED_S
-        if over and not self._begun:
-            self._guesses.seek(-1)
-            self._perhaps = None
-        return reached if self._begun else None
 
     def _listen_level(self, frame: Frame) -> None:
         if frame.active < 0.5:
@@ -145,7 +117,7 @@ class Ear:
 
     def _compare(self, frame: Frame) -> None:
         self._frames += 1
-        if self._begun and frame.active >= 0.5 and self._frames % LOOKED_AT == 0:
+        if self._guesses.begun and frame.active >= 0.5 and self._frames % LOOKED_AT == 0:
             decoder = self._guesses.best.decoder
             self._looked += 1
             self._fits += decoder.fit > LIKE_BEST * decoder.templates.best_note(frame.partials)
@@ -167,7 +139,7 @@ class Ear:
         if len(struck[place]) > 1:
             return placed_s
         ridges = self._guesses.best.decoder.templates.ridges(struck[place], struck[place - 1] if place > 0 else ())
-        return self._attack.began_s(ridges, placed_s)
+        return self._attack.began_s(ridges, placed_s, reached.heard_s)
 
     def _ended(self, time_s: float, heard_s: float) -> list[SoloEvent]:
         ended = [SoloEvent(time_s, heard_s, False, pitch, 0) for pitch in self._sounding]

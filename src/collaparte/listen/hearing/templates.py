@@ -122,7 +122,12 @@ class Templates:
 
     def best_note(self, partials: Array) -> float:
         """Cosine of what sounds with the one note, on the page or not, that fits it best."""
-        return float((self._alone @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
+        return float(self.notes(partials).max())
+
+    def notes(self, partials: Array) -> Array:
+        """Cosine (PITCHES,) of what sounds with every note alone."""
+        cosine: Array = self._alone @ partials / (float(np.sqrt(partials @ partials)) + 1e-6)
+        return cosine
 
     def ridges(self, pitches: Sequence[int], without: Sequence[int]) -> NDArray[np.bool_]:
         """(n_bins,): where ``pitches`` have partials and those of ``without`` have none."""

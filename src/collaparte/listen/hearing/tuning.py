@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from collaparte.listen.hearing.beginning import Beginning
 from collaparte.listen.hearing.decoder import Decoder, Reached
 from collaparte.listen.hearing.spectrum import BIN_HZ, BINS, HOP_S, Frame
 
@@ -91,6 +92,10 @@ class Guess:
     decoder: Decoder
     score: float = 0.0
     reached: list[Reached] = field(default_factory=list)  # the last few
+    beginning: Beginning = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.beginning = Beginning(self.decoder)
 
     @property
     def in_a_row(self) -> bool:
@@ -110,7 +115,6 @@ class Guesses:
         self.best = self._all[0]
         self._pitch = Pitch(self.best.cents)
         self._sounded_s = 0.0
-        self.took_over = False  # another guess than the first speaks: it has heard notes in a row
 
     @property
     def cents(self) -> float:
@@ -122,17 +126,28 @@ class Guesses:
         """Whether one guess is left and its cents were measured."""
         return len(self._all) == 1 and self._pitch.measured
 
-    def hear(self, frame: Frame) -> Reached | None:
-        """Take one frame in; a place, when the best guess has reached one."""
-        found = None
+    @property
+    def begun(self) -> bool:
+        """Whether the piece has begun, as the best guess has it."""
+        return self.best.beginning.begun
+
+    def hear(self, frame: Frame) -> list[Reached]:
+        """Take one frame in; the places that the best guess is now known to have reached."""
+        found: list[Reached] = []
         for guess in self._all:
             reached = guess.decoder.hear(frame)
             if reached is not None:
                 guess.reached = [*guess.reached, reached][-PLACES:]
-                if guess is self.best:
-                    found = reached
-        if len(self._all) > 1 and any(guess.reached for guess in self._all):
-            found = self._compare(frame) or found
+            said = guess.beginning.hear(reached, frame)
+            if not guess.beginning.perhaps:
+                guess.reached = []
+            if guess is self.best:
+                found = said
+        if len(self._all) > 1:
+            if any(guess.reached for guess in self._all):
+                found = self._compare(frame) or found
+            else:
+                self._forget()
         self._measure(frame)
         return found
 
@@ -140,22 +155,31 @@ class Guesses:
         """The soloist has just struck ``place``, or (-1) has not begun."""
         for guess in self._all:
             guess.decoder.seek(place)
-            guess.score, guess.reached = -DOUBT * abs(guess.cents), []
+            guess.reached = []
+            guess.beginning.seek(place >= 0)
+        self._forget()
+
+    def _forget(self) -> None:
+        for guess in self._all:
+            guess.score = -DOUBT * abs(guess.cents)
         self._sounded_s = 0.0
 
-    def _compare(self, frame: Frame) -> Reached | None:
-        """Where the soloist is, when another guess has become the best."""
+    def _compare(self, frame: Frame) -> list[Reached]:
+        """Where the soloist is, when another guess has become the best; all it heard, if nothing was said before."""
         self._sounded_s += HOP_S * frame.active
         for guess in self._all:
             guess.score += GENTLE * frame.active * guess.decoder.fit
-        best = max(self._all, key=lambda guess: guess.score)
-        took_over = best is not self.best and best.in_a_row and best.score > self.best.score + LEAD
+        before, best = self.best, max(self._all, key=lambda guess: guess.score)
+        ahead = best.score > before.score + LEAD
+        took_over = best is not before and best.in_a_row and best.beginning.begun and ahead
         if took_over:
-            self.best, self._pitch, self.took_over = best, Pitch(best.cents), True
+            self.best, self._pitch = best, Pitch(best.cents)
         if len(self.best.reached) == PLACES and self._sounded_s > AFTER_S:
             least = np.inf if self._sounded_s > SETTLED_S else self.best.score - BEHIND
             self._all = [guess for guess in self._all if guess is self.best or guess.score > least]
-        return self.best.reached[-1] if took_over else None
+        if not took_over:
+            return []
+        return best.reached[-1:] if before.beginning.begun else best.reached
 
     def _measure(self, frame: Frame) -> None:
         decoder = self.best.decoder

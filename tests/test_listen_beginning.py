@@ -1,0 +1,97 @@
+"""What begins a piece: the soloist's first note out of silence; after other people's tones, enough of the page."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from noises import quiet, tones
+from test_listen_hearing import bowed, hear
+
+from collaparte.events import SoloEvent
+from collaparte.listen.hearing import SAMPLE_RATE
+from collaparte.pieces import list_pieces, piece_path, solo_part
+from collaparte.score import Score, read_score
+
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+NOTES = 10  # of the soloist's
+
+Page = tuple[Score, tuple[int, ...], np.ndarray]
+
+
+@cache
+def pages() -> tuple[Page, ...]:
+    """The shipped pieces and ten tunes in ten keys: the page, its first pitches, and when they are played."""
+    found = []
+    for name in list_pieces():
+        score = read_score(piece_path(name), None, solo_part(name))
+        solo = score.solo[score.solo["pitch"] >= 0][:NOTES]
+        at_s = [score.seconds_at(float(beat)) for beat in solo["beat"]]
+        found.append((score, [int(pitch) for pitch in solo["pitch"]], at_s))
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scale = [pitch for pitch in range(58, 88) if (pitch - seed) % 12 in MAJOR]
+        at = 8 + np.cumsum(rng.choice([-2, -1, 1, 2, 3], 2 * NOTES)) % 9
+        pitches = [scale[place] for place in at]
+        beats = np.concatenate([[0.0], np.cumsum(rng.choice([0.5, 0.5, 1.0, 1.5], 2 * NOTES - 1))])
+        rows = [(float(beat), 0.5, pitch) for beat, pitch in zip(beats, pitches, strict=True)]
+        found.append((Score.from_notes(rows, beat_period_s=0.5), pitches[:NOTES], [0.5 * b for b in beats[:NOTES]]))
+    return tuple((score, tuple(pitches), np.array(at_s) - at_s[0]) for score, pitches, at_s in found)
+
+
+def scale_through(pitch: int, rng: np.random.Generator, near: bool) -> np.ndarray:
+    """Somebody's scale, up and down, through ``pitch`` or (not ``near``) in a key that does not have it."""
+    keys = [key for key in range(12) if ((pitch - key) % 12 in MAJOR) == near]
+    key, lowest = rng.choice(keys), pitch - int(rng.integers(3, 9))
+    steps = [p for p in range(lowest, lowest + 15) if (p - key) % 12 in MAJOR]
+    steps = [p for p in steps + steps[-2::-1] if near or p % 12 != pitch % 12]
+    return tones(steps, [float(x) for x in rng.uniform(0.18, 0.22, len(steps))], 0.03)
+
+
+def after(other: np.ndarray, number: int, pause_s: float) -> tuple[list[SoloEvent], float]:
+    """What is heard of ``other`` and then of the soloist of page ``number``, and when they begin."""
+    score, pitches, at_s = pages()[number]
+    begins_s = 0.5 + len(other) / SAMPLE_RATE + pause_s
+    sound = bowed(pitches, at_s + begins_s, 2e-4)
+    sound[SAMPLE_RATE // 2 :][: len(other)] += other
+    return [event for event in hear(sound, score, a4_hz=440.0) if event.on], begins_s
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_other_peoples_scales_do_not_begin_twelve_pages(near: bool) -> None:
+    """The constants were chosen on other pages and other sounds; one scale in 24 may run like a page."""
+    started, found = 0, []
+    for number in range(len(pages())):
+        for seed in range(2):
+            rng = np.random.default_rng((number, seed))
+            other = scale_through(pages()[number][1][0], rng, near)
+            heard, begins_s = after(other, number, 0.5)
+            started += any(event.heard_s < begins_s for event in heard)
+            at_s = pages()[number][2] + begins_s
+            found += [any(abs(event.time_s - time_s) < 0.06 for event in heard) for time_s in at_s]
+    assert started <= 1
+    assert np.mean(found) >= 0.85
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_out_of_silence_the_first_note_begins_at_once(number: int) -> None:
+    heard, begins_s = after(quiet(0.5), number, 0.3)
+    assert abs(heard[0].time_s - begins_s) < 0.05
+    assert heard[0].heard_s - begins_s < 0.08
+
+
+def test_after_other_tones_the_first_notes_are_said_together_and_when_they_began() -> None:
+    _, pitches, at_s = pages()[3]
+    heard, begins_s = after(scale_through(pitches[0], np.random.default_rng(1), False), 3, 0.4)
+    first = [event for event in heard if event.heard_s == heard[0].heard_s]
+    assert [event.pitch for event in first] == list(pitches[: len(first)])
+    assert 2 <= len(first) <= 4
+    assert np.abs([event.time_s for event in first] - (at_s + begins_s)[: len(first)]).max() < 0.05
+
+
+def test_after_two_quiet_seconds_no_more_than_two_notes_are_needed() -> None:
+    _, pitches, at_s = pages()[3]
+    heard, begins_s = after(scale_through(pitches[0], np.random.default_rng(1), False), 3, 3.0)
+    assert heard[0].heard_s < begins_s + float(at_s[1]) + 0.2
+    assert abs(heard[0].time_s - begins_s) < 0.05
