@@ -193,5 +193,5 @@ def test_in_a_measured_page_a_soloist_is_heard_nearly_as_well_as_without_the_orc
     alone = onsets_heard(solo, caught.rate)
     truth = played.onset_s[played.onset_s < PLAYS_S - 0.5]
     assert found(truth, alone) >= 0.9 * len(truth)
-    assert found(truth, heard) >= 0.9 * found(truth, alone)
+    assert found(alone, heard) >= 0.9 * len(alone)  # the ear hears some of them 40 ms early, alone too
     assert len(heard) <= len(alone) + 2
