@@ -95,3 +95,12 @@ def test_after_two_quiet_seconds_no_more_than_two_notes_are_needed() -> None:
     heard, begins_s = after(scale_through(pitches[0], np.random.default_rng(1), False), 3, 3.0)
     assert heard[0].heard_s < begins_s + float(at_s[1]) + 0.2
     assert abs(heard[0].time_s - begins_s) < 0.05
+
+
+def test_a_soloist_whose_second_and_third_note_are_wrong_is_followed_all_the_same() -> None:
+    score, pitches, at_s = pages()[3]
+    begins_s = at_s + 1.0
+    sound = bowed((pitches[0], pitches[1] + 1, pitches[2] + 1, *pitches[3:]), begins_s, 2e-4)
+    heard = [event for event in hear(sound, score, a4_hz=440.0) if event.on]
+    found = [any(abs(event.time_s - time_s) < 0.1 for event in heard) for time_s in begins_s[5:]]
+    assert np.mean(found) >= 0.6

@@ -3,8 +3,8 @@
 A soloist starts out of silence: there the first note begins the piece at once. Where other tones sounded just before
 (another player's scale, an orchestra tuning, talk), the first note alone says little, as any scale has it sooner or
 later; then so many notes in a row, each of them like the page's while it lasts, and in about the page's rhythm, must
-be heard as there was more of the other sound. They are said together, with their true beginnings. Where the first of
-the next ones was missed, some in a row begin it too. What begins and does not go on like the page was no beginning.
+be heard as there was more of the other sound. They are said together, with their true beginnings. Where the first was
+missed, some of the next in a row begin it too. What begins and does not go on like the page waits, for a while.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ LASTED_S = 0.03  # ... and the last of them
 FITS = 0.5  # share of that time in which they must
 FORGET_S = 1.0  # of silence
 ENOUGH_S = 3.0  # of other tones: more say no more
-OTHER_S = 0.15  # of other tones, which end what seemed to begin ...
-ASTRAY_S = 1.0  # ... and what has begun
+OTHER_S = 0.15  # of other tones, which end what seemed to begin
+ASTRAY_S = 1.0  # ... after the beginning, at which what waits is said and nothing is watched any more
 UNEVEN, UNEVEN_S = 0.7, 0.03  # how far the logs of played over written lengths may lie apart; of each onset
 
 
@@ -81,11 +81,13 @@ class Beginning:
             needed = self._needed()
             self._sure = len(self._row) >= (SURELY if needed == 1 else needed + 2)
             return said
-        if self._over(frame):
+        if self.begun and self._since_s > ASTRAY_S:  # slips: the decoder finds them again
+            self._sure, said, self._unsaid = True, self._unsaid, []
+            return said
+        if not self.begun and self._over(frame):
             lasted_s = sum(note.fits_s for note in self._row)  # it was another's too
             self._others_s = min(self._others_s + lasted_s, ENOUGH_S)
-            self.begun, self._row, self._unsaid = False, [], []
-            self._since_s = self._astray_s = 0.0
+            self._row, self._unsaid, self._astray_s = [], [], 0.0
             self._decoder.seek(-1)
         return []
 
@@ -128,8 +130,6 @@ class Beginning:
 
     def _over(self, frame: Frame) -> bool:
         """Whether what seemed to begin did not."""
-        if self.begun:
-            return self._since_s > ASTRAY_S
         if not self._row:
             return False
         last = self._row[-1].reached
