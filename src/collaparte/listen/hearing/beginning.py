@@ -115,7 +115,7 @@ class Beginning:
             return False
         if self._others_s < NEEDED_S[0]:
             return self._like
-        fits_s, looked_s = (sum(getattr(note, what) for note in self._row) for what in ("fits_s", "looked_s"))
+        fits_s, looked_s = sum(note.fits_s for note in self._row), sum(note.looked_s for note in self._row)
         like = fits_s >= max(FITS * looked_s, LASTS_S * needed) and last.fits_s >= LASTED_S
         return like and self._even(self._row[-needed:])
 
