@@ -100,9 +100,9 @@ class ChordEar:
         if self._views % EVERY == 0 and view.active > 0.9 and self._tuning.hear(self._bands.spectrum()):
             self._bands.tune(self._tuning.cents)
         odds = self._strokes.hear(view.bands).astype(np.float64) * view.active
-        first = int(odds.argmax())
+        most = int(odds.argmax())
         for shift, decoder in self._decoders.items():
-            likeliest = int(self._heard[first]) - shift, float(odds[first])
+            likeliest = int(self._heard[most]) - shift, float(odds[most])
             self._unsaid[shift] += decoder.hear(odds[self._of_page[shift]], view.active, view.time_s, likeliest)
         best, *others = sorted(self._decoders, key=self._told, reverse=True)
         found = self._unsaid.pop(best)
