@@ -1,6 +1,7 @@
 """What begins a piece: the soloist, or somebody else before them? On openings of training melodies and shipped pieces.
 
 python benchmarks/corpora/beginnings.py --corpora FOLDER [--pages tuned|reported] [--seeds 2] [--before KIND ...]
+                                           [--cents -100]
 
 Each page is heard after quiet, after noises, and after somebody else's instrument: scales and arpeggios that have the
 page's first note or do not, warming up, tuning. Then comes the soloist's opening. `started`: trials in which something
@@ -83,12 +84,14 @@ def line_of(line: Line) -> tuple[SoloEvent, ...]:
     return tuple(sorted(events, key=lambda event: (event.time_s, event.on)))
 
 
-def openings(half: str, corpora: Path, font: Path | None) -> Iterator[Opening]:
-    """The pages of one half, each with its soloist."""
+def openings(half: str, corpora: Path, font: Path | None, cents: float) -> Iterator[Opening]:
+    """The pages of one half, each with its soloist, tuned ``cents`` from A = 440 Hz."""
     several = [*melodies("nasap", "violin", 2 * PAGES, 11, corpora, training=True)]
     playings = several[::2] if half == "tuned" else [*several[1::2], *map(shipped, list_pieces())]
     for number, playing in enumerate(playings):
-        sound = render_playing(playing.cut(1.0 + OPENING_S + 1.0), SOLOISTS[number % 3], font, room="small").sound
+        sound = render_playing(
+            playing.cut(1.0 + OPENING_S + 1.0), SOLOISTS[number % 3], font, room="small", cents=cents
+        ).sound
         yield Opening(playing, sound)
 
 
@@ -182,9 +185,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="trials of each kind on each page")
     parser.add_argument("--before", nargs="+", choices=WHAT, default=WHAT, metavar="KIND", help="only these rows")
     parser.add_argument("--font", type=Path, help="another soundfont than the built-in one")
+    parser.add_argument("--cents", type=float, default=0.0, help="the soloist's tuning from A = 440 Hz (default 0)")
     given = parser.parse_args()
     print("| before | trials | started | first | missed | found |\n|---|---|---|---|---|---|")
-    several = list(openings(given.pages, given.corpora, given.font))
+    several = list(openings(given.pages, given.corpora, given.font, given.cents))
     for what in given.before:
         trials = []
         for number, opening in enumerate(several):

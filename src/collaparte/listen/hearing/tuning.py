@@ -25,9 +25,9 @@ from collaparte.listen.hearing.spectrum import BIN_HZ, BINS, HOP_S, Frame
 USUAL_HZ = 440.0
 STEP = 50.0  # cents between guesses
 GUESSES = (0.0, -STEP, STEP, -2 * STEP, 2 * STEP)
-DOUBT = 0.04  # nats against a guess for each cent that it is from 440 Hz
+DOUBT = 0.02  # nats against a guess for each cent that it is from 440 Hz
 GENTLE = 0.5  # nats for a frame that fits perfectly against one that does not fit at all
-PLACES, LEAD = 3, 6.0  # places heard in a row, and nats ahead, before another guess speaks
+PLACES, LEAD = 2, 2.0  # places heard in a row, and nats ahead, before another guess speaks
 BEHIND, AFTER_S = 12.0, 2.0  # nats behind, after so much sound, at which a guess is given up ...
 SETTLED_S = 8.0  # ... and all but the best, after so much
 
