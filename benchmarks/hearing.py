@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from collaparte.listen.hearing import SAMPLE_RATE, make_ear
+from collaparte.listen.hearing import SAMPLE_RATE, Hears, make_ear
 from collaparte.score import Score
 
 BLOCK = SAMPLE_RATE // 100
@@ -39,6 +39,23 @@ def sound_of(pitches: list[int], seconds: float, below: tuple[int, ...] = ()) ->
             phase = 2 * np.pi * 440.0 * 2 ** ((pitch - step - 69) / 12) * clock
             sound[first : first + len(clock)] += 0.1 * shape * sum(0.7**n * np.sin((n + 1) * phase) for n in range(10))
     return sound.astype(np.float32), begins_s
+
+
+def spent_us(ear: Hears, sound: np.ndarray) -> np.ndarray:
+    """CPU microseconds (n,) of each block."""
+    took_us = []
+    for first in range(0, len(sound) - BLOCK + 1, BLOCK):
+        began_ns = time.thread_time_ns()
+        ear.hear(sound[first : first + BLOCK], (first + BLOCK) / SAMPLE_RATE)
+        took_us.append((time.thread_time_ns() - began_ns) / 1000)
+    return np.array(took_us)
+
+
+def waiting_us(page: Score, pitches: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """CPU microseconds of each block before the beginning: ten seconds of silence, and of somebody else's tones."""
+    others, _ = sound_of([pitch + 1 for pitch in pitches[::-1]], 10.0)
+    room = (2e-4 * np.random.default_rng(4).standard_normal(10 * SAMPLE_RATE)).astype(np.float32)
+    return spent_us(make_ear(page, "melody"), room), spent_us(make_ear(page, "melody"), others)
 
 
 def main() -> None:
@@ -71,6 +88,11 @@ def main() -> None:
     print(f"| CPU, of real time | {cpu_s / given.seconds:.3f} |")
     print(f"| from a note's beginning to its SoloEvent, median, p90 | {np.median(known_ms):.0f} ms, "
           f"{np.percentile(known_ms, 90):.0f} ms |")  # fmt: skip
+    if not given.chords:
+        silent, others = waiting_us(page, pitches)
+        print(f"| a 10 ms block before the beginning, in silence, median, p99 | {np.median(silent):.0f} us, "
+              f"{np.percentile(silent, 99):.0f} us |")  # fmt: skip
+        print(f"| ... while somebody else plays | {np.median(others):.0f} us, {np.percentile(others, 99):.0f} us |")
     print(f"| set-up for {given.places} onsets | {set_up_ms:.0f} ms |")
     print(f"| memory of the process | {memory_mb:.0f} MB |")
 

@@ -48,9 +48,12 @@ class EchoCanceller:
         self._room: Spectrum = np.zeros((self._count, BLOCK + 1), np.complex64)
         fades = np.exp(-2.0 * np.arange(self._count) * BLOCK / RATE / FADES_S)
         self._doubt: Array = np.tile((LOUDEST**2 * fades)[:, None], (1, BLOCK + 1)).astype(np.float32)
-        sent = (self._count + self._early, BLOCK + 1)  # the latest first
-        self._sent: Spectrum = np.zeros(sent, np.complex64)
-        self._power: Array = np.zeros(sent, np.float32)
+        sent = (self._count + self._early, BLOCK + 1)
+        # The spectra sent, and their power, the latest first; the store is filled from its end.
+        self._sent_store: Spectrum = np.zeros((2 * sent[0], sent[1]), np.complex64)
+        self._power_store: Array = np.zeros((2 * sent[0], sent[1]), np.float32)
+        self._from = sent[0]
+        self._sent, self._power = self._sent_store[self._from :], self._power_store[self._from :]
         self._gains: Array = np.zeros(self._count, np.float32)  # of the room, mean power
         self._last: Array = np.zeros(BLOCK, np.float32)
         self._rest: Array = np.full(BLOCK + 1, QUIETEST, np.float32)
@@ -136,27 +139,37 @@ class EchoCanceller:
             seen = sent_power * self._doubt
         # Overlap-save sees half of each window: hence the halves.
         total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
-        self._room += self._doubt * np.conj(sent) * (error / total)
-        self._doubt *= 1.0 - 0.5 * seen / total
+        moved = np.conj(sent)
+        moved *= self._doubt
+        moved *= error / total
+        self._room += moved
+        seen /= total
+        self._doubt *= 1.0 - 0.5 * seen
         forgotten = np.float32(1.0 - REMEMBERS**2)
         self._room *= np.float32(REMEMBERS)
         power = self._room.real**2 + self._room.imag**2
         self._gains = power.mean(axis=1)
-        self._doubt = (1.0 - forgotten) * self._doubt + forgotten * power
+        self._doubt *= 1.0 - forgotten
+        power *= forgotten
+        self._doubt += power
         self._tidy()
-        moved = self._drift.heard(echo, microphone - echo) if self._drift is not None else 0
-        if moved:
-            taps = np.roll(self._taps(), moved)
-            taps[moved if moved < 0 else 0 : None if moved < 0 else moved] = 0.0
+        later = self._drift.heard(echo, microphone - echo) if self._drift is not None else 0
+        if later:
+            taps = np.roll(self._taps(), later)
+            taps[later if later < 0 else 0 : None if later < 0 else later] = 0.0
             self._set(taps)
         return echo, own
 
     def _send(self, reference: Array) -> None:
         """One more block of the reference."""
-        self._sent[1:] = self._sent[:-1].copy()
-        self._sent[0] = np.fft.rfft(np.concatenate([self._last, reference]))
-        self._power[1:] = self._power[:-1].copy()
-        self._power[0] = self._sent[0].real ** 2 + self._sent[0].imag ** 2
+        sent, power, count = self._sent_store, self._power_store, len(self._sent)
+        if self._from == 0:
+            self._from = len(sent) - count
+            sent[self._from :], power[self._from :] = self._sent, self._power
+        self._from -= 1
+        latest = sent[self._from] = np.fft.rfft(np.concatenate([self._last, reference]))
+        power[self._from] = latest.real**2 + latest.imag**2
+        self._sent, self._power = sent[self._from :][:count], power[self._from :][:count]
         self._last = reference
 
     def _foretold(self, before: int) -> Array:

@@ -20,6 +20,8 @@ is believed for a moment more: between two bows a hall is louder than a violin.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,7 +101,7 @@ class Remains:
         usual = float(0.5 * loud @ self._usual)
         self._most = SMOOTH * self._most + (1.0 - SMOOTH) * MOVED * usual
         explained = self._left + min(self.sameness**2 * self._there, self._most)
-        over_db = 10.0 * float(np.log10((self._there + TINY) / (explained + TINY)))
+        over_db = 10.0 * math.log10((self._there + TINY) / (explained + TINY))
         self._floor = min(self._floor * FLOOR_RISES, self._there + TINY)
         plays = over_db > SURE_DB and self._there > OVER_FLOOR * self._floor
         self._played += BLOCK_S * ((1.0 - self._played) / COMES_S if plays else -self._played / GOES_S)
@@ -120,9 +122,10 @@ class Remains:
         taps[:BLOCK] = 0.0
         likely = np.fft.rfft(taps).astype(np.complex64)
         foretold = float((likely.real**2 + likely.imag**2).sum())
-        alike = float((error * likely.conj()).real.sum()) / float(np.sqrt(foretold * there) + TINY)
+        alike = float(np.vdot(likely, error).real) / (math.sqrt(foretold * there) + TINY)
         # Each block counts alike: a soloist who enters is loud, and agrees with anything for a moment.
         self._alike = SMOOTH_ALIKE * self._alike + (1.0 - SMOOTH_ALIKE) * alike
         self.sameness = max(self._alike, 0.0)
         gain = np.float32(STEP) * error / (power + np.float32(1e-6) * power.max() + np.float32(1e-9))
-        self._foretold[: len(sent)] = np.float32(FORGETS) * self._foretold[: len(sent)] + sent.conj() * gain
+        self._foretold[: len(sent)] *= np.float32(FORGETS)
+        self._foretold[: len(sent)] += sent.conj() * gain

@@ -158,7 +158,7 @@ class Beginning:
         best = float(notes.max())
         first = max(decoder.reached, 0)
         here, on = (
-            max(float(decoder.similar[place]), float(notes[list(decoder.places.struck[place])].max()))
+            max(float(decoder.similar[place]), *(float(notes[pitch]) for pitch in decoder.places.struck[place]))
             >= LIKE_BEST * best
             for place in (first, min(first + 1, len(decoder.similar) - 1))
         )

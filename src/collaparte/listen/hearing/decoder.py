@@ -36,12 +36,14 @@ ATTACK_FRAMES = 8  # frames back from there whose strongest growth counts
 ATTACK_USUAL = 1.2  # growth at which an attack is neither likely nor unlikely
 ATTACK_LEAST = 0.3
 ATTACK_MOST = 4.0  # nats
-# How much of the note before, and of the one before that, may still ring (rooms, other strings), at first and later.
-YOUNG, OLD = np.array([(0.4, 0.0), (1.0, 0.0), (1.0, 0.7)]), np.array([(0.0, 0.0), (0.4, 0.0), (0.4, 0.4)])
+# Of a note, the one before, and the one before that: how much may ring (rooms, other strings), at first and later.
+RINGS = np.array([(1.0, 0.4, 0.0), (1.0, 1.0, 0.0), (1.0, 1.0, 0.7), (1.0, 0.0, 0.0), (1.0, 0.4, 0.0), (1.0, 0.4, 0.4)])
 RINGS_FROM = 4  # the first place reached before which only one may: while the tempo is not known it would tell nothing
 ROOM_AGES = 40  # frames until "later"
 SILENT_ENTRY = -3.0  # nats a frame for a note that is said to begin in silence
 SKIPS = (0.989, 0.01, 0.001)  # of leaving for the next place, the one after it, the third
+SKIPPED = np.sum([share * np.eye(SPAN, k=-steps) for steps, share in enumerate(SKIPS, 1)], axis=0)  # (to, from)
+NONE = 1e-9  # belief that counts as none before the beginning
 LEAP = 1e-8  # probability per frame of being somewhere else in the span after all
 LEAP_PLACES = 6.0  # e-fold of places it reaches
 LEAST, LEAST_S = 0.4, 0.09  # no note is left before this share of its length, or this long: the growth at its own
@@ -94,17 +96,19 @@ class Decoder:
     def __init__(self, places: Places, page_s: Array, templates: Templates, window: int) -> None:
         self.places, self.page_s, self.templates = places, page_s, templates
         self._count = len(places.beat)
-        self._scale = window // 1024
+        scale = window // 1024
         size = window // 160
         self._fade = np.cumsum(np.hanning(size + 2)[1:-1])
-        self._fade = (self._fade / self._fade[-1])[:, None]  # (ages, 1): how much of the window the new note fills
-        self._attack_at = ATTACK_AT * self._scale + (self._scale - 1)
-        self._attacks: list[Array]
-        self._rings: list[tuple[Array, Array]]
+        self._fade = self._fade / self._fade[-1]  # (ages,): how much of the window the new note fills
+        full, none = np.ones(1), np.zeros(1)
+        self._ages = np.stack(  # (3, ages): young ones, early, late, as they sound like early, late, the note before
+            [np.r_[self._fade, full, none], np.r_[0.0 * self._fade, none, full], np.r_[1.0 - self._fade, none, none]]
+        )
+        self._attack_at = ATTACK_AT * scale + (scale - 1)
+        self._attacks: Array = np.zeros((ATTACK_FRAMES * scale, SPAN))
         self._age_s: Array = np.asarray((np.arange(AGES) + 0.5) * HOP_S, dtype=np.float64)
         self.factor = 1.0  # seconds played for one on the page
         self.fit = 0.0  # 0..1, how well the last frame fits where the soloist is believed to be
-        self.belief = 0.0  # that ``reached`` sounds, and is no longer young
         self.similar: Array = np.zeros(self._count)  # (k,) how well the last frame fits each place
         self._log_spread = TEMPO_START
         self._uneven = TEMPO_NOISE
@@ -120,7 +124,9 @@ class Decoder:
         self._first = min(place, 0) if place < BEHIND else place - BEHIND
         self._alpha = np.zeros((SPAN, AGES))
         self._alpha[place - self._first, 0 if place >= 0 else AGES - 1] = 1.0
-        self._attacks = []
+        self._attacks[:] = -np.inf
+        self._attacked = 0
+        self._nothing = 0  # frames in a row in which nobody plays, and nothing is in doubt
         self._usual = self._music = USUAL_START
         self._paused_s = 0.0  # silence since the last place was reached
         self._last = None
@@ -130,16 +136,12 @@ class Decoder:
 
     def hear(self, frame: Frame) -> Reached | None:
         """Take one frame in; a place, when one has been reached."""
-        first = max(self._first, 0)
-        growth = self.templates.begins(frame.rising, first, first + SPAN)
-        other = self.templates.below(frame.partials) if self.reached < 0 else 0.0
-        return self.weigh(frame, self.templates.similar(frame.partials), growth, other)
-
-    def weigh(self, frame: Frame, similar: Array, growth: Array, other: float = 0.0) -> Reached | None:
-        """As ``hear``, with the frame already compared with every place (k,): what sounds, and what grows.
-
-        ``other``: how well what is not the beginning fits it.
-        """
+        resting = self._nothing > 2 * len(self._fade)  # so long, that the next such frame changes nothing
+        if resting and frame.active == 0.0:
+            self._listen_growth(frame.rising)
+            self._music = self._usual
+            return None
+        similar, below = self.templates.similar(frame.partials)
         if self.reached >= 0:
             place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached, self.fit)
             if place is not None:
@@ -147,22 +149,49 @@ class Decoder:
                 self._log_spread = max(self._log_spread, TEMPO_JUMP)
                 self._time()
         self.similar = similar
+        self._listen_growth(frame.rising)
         active = frame.active * self._musical(similar, frame.active)
-        similar = self._around(similar, max(NOTHING, other, self._noise(similar)))
-        growth = self._around(growth, 0.0)
-        attack = np.minimum(ATTACK * np.log((growth + ATTACK_LEAST) / (ATTACK_USUAL + ATTACK_LEAST)), ATTACK_MOST)
-        self._attacks = [attack, *self._attacks[: ATTACK_FRAMES * self._scale - 1]]
+        before = max(NOTHING, below, self._noise(similar)) if self.reached < 0 else NOTHING
+        if resting and active == 0.0:
+            self.fit = before
+            return None
+        similar = self._around(similar, before)[: len(self._alpha)]
         self._move(max(active, STILL))
         self._weigh(similar, active)
-        total = self._alpha.sum()
+        mass = self._alpha.sum(axis=1)
+        total = float(mass.sum())
         self._alpha /= total
-        self.fit = float((self._alpha.sum(axis=1) * similar).sum())
-        return self._decide(frame)
+        mass /= total
+        self.fit = float(mass @ similar)
+        reached = self._decide(frame, mass)
+        if self.reached < 0:
+            nothing = active == 0.0 and float(self._alpha[1:, len(self._fade) + 4 :].sum()) < NONE
+            self._nothing = self._nothing + 1 if nothing else 0
+            self._keep(min(int(np.flatnonzero(mass >= NONE)[-1]) + len(SKIPS) + 2, SPAN))
+        return reached
+
+    def _keep(self, rows: int) -> None:
+        """So many rows of the span, the others being empty: before the beginning most are."""
+        kept = len(self._alpha)
+        if rows < kept:
+            self._alpha = self._alpha[:rows].copy()
+        elif rows > kept:
+            self._alpha = np.concatenate([self._alpha, np.zeros((rows - kept, AGES))])
+
+    def _listen_growth(self, rising: NDArray[np.float32]) -> None:
+        """The attacks (ATTACK_FRAMES, span) of the last frames, in nats, with this one."""
+        growth = self._span(self.templates.begins(rising, max(self._first, 0), self._first + SPAN), 0.0)
+        attack = ATTACK * np.log((growth + ATTACK_LEAST) / (ATTACK_USUAL + ATTACK_LEAST))
+        np.minimum(attack, ATTACK_MOST, out=self._attacks[self._attacked])
+        self._attacked = (self._attacked + 1) % len(self._attacks)
 
     def _noise(self, similar: Array) -> float:
         """Noise fits everything a little: to begin, it must fit the first place better than the rest of the page."""
         others = self.templates.others
-        return float(np.median(similar[others])) + NOISE_MARGIN if self.reached < 0 and len(others) else 0.0
+        if not len(others):
+            return 0.0
+        ordered, half = np.sort(similar[others]), len(others) // 2
+        return float(ordered[half] + ordered[-half - 1]) / 2 + NOISE_MARGIN
 
     def _musical(self, similar: Array, active: float) -> float:
         """0..1: whether what sounds is the music around here, lately; talk and other people's notes move nothing."""
@@ -181,62 +210,71 @@ class Decoder:
 
     def _around(self, values: Array, before: float) -> Array:
         """The values of the places in the span; nothing fits beyond the end."""
+        return self._span(values[max(self._first, 0) : self._first + SPAN], before)
+
+    def _span(self, here: Array, before: float) -> Array:
+        """(span,): ``here`` from the first place in the span on, ``before`` what precedes the page."""
         span = np.zeros(SPAN)
-        first = max(self._first, 0)
-        here = values[first : self._first + SPAN]
-        span[first - self._first : first - self._first + len(here)] = here
+        offset = max(-self._first, 0)
+        span[offset : offset + len(here)] = here
         if self._first < 0:
             span[0] = before
         return span
 
     def _move(self, lively: float) -> None:
-        alpha = self._alpha
-        leaving = alpha * (self._hazard * lively)
+        alpha, rows = self._alpha, len(self._alpha)
+        leaving = alpha * self._hazard[:rows]
+        if lively < 1.0:
+            leaving *= lively
         gone = leaving.sum(axis=1)
         alpha -= leaving
-        oldest = alpha[:, -1].copy()
-        alpha[:, 1:] = alpha[:, :-1]
-        alpha[:, -1] += oldest
-        entering = np.zeros(SPAN)
-        for skipped, share in enumerate(SKIPS):
-            entering[skipped + 1 :] += share * gone[: SPAN - skipped - 1]
-        alpha[:, 0] = entering
+        moved = leaving  # its memory
+        moved[:, 1:] = alpha[:, :-1]
+        moved[:, -1] += alpha[:, -1]
+        moved[:, 0] = SKIPPED[:rows, :rows] @ gone
         if self.reached >= 0:
-            alpha[:, len(self._fade)] += self._leap
+            moved[:, len(self._fade)] += self._leap[:rows]
         # What would leave the span stays where it is: the end of the score, or of what is looked at.
-        alpha[-1, -1] += gone[-1]
+        moved[-1, -1] += gone[-1]
+        self._alpha = moved
 
     def _weigh(self, similar: Array, active: float) -> None:
         sharp = (SHARPNESS if self.reached >= 0 else SHARPNESS_BEFORE) * active
-        early, late = (self._rung(similar, rings, scale) for rings, scale in self._rings)
-        if self._first < 0:  # nothing rings on into the first place
-            early[:2] = late[:2] = similar[:2]
-        fade = self._fade.T
-        young = fade.shape[1]
-        early, late, old = early[:, None], late[:, None], np.concatenate([late[:1], late[:-1]])[:, None]
-        self._alpha[:, :young] *= np.exp(sharp * (fade * early + (1.0 - fade) * old - 1.0))
-        self._alpha[:, young:ROOM_AGES] *= np.exp(sharp * (early - 1.0))
-        self._alpha[:, ROOM_AGES:] *= np.exp(sharp * (late - 1.0))
-        self._alpha[:, self._attack_at] *= np.exp(np.max(self._attacks, axis=0) * active)
+        young, rows = len(self._fade), len(self._alpha)
+        early, late = self._rung(similar)
+        fits = np.array((early, late, late))
+        fits[2, 1:] = late[:-1]  # the note before
+        fits = np.exp(sharp * (fits.T @ self._ages - 1.0))
+        self._alpha[:, :young] *= fits[:, :young]
+        self._alpha[:, young:ROOM_AGES] *= fits[:, young : young + 1]
+        self._alpha[:, ROOM_AGES:] *= fits[:, young + 1 :]
+        self._alpha[:, self._attack_at] *= np.exp(self._attacks.max(axis=0)[:rows] * active)
         if active < 1.0:
             self._alpha[:, young // 2 : young + 4] *= np.exp(SILENT_ENTRY * (1.0 - active))
 
-    def _rung(self, similar: Array, rings: Array, scale: Array) -> Array:
-        """(span,): as ``similar``, while the two notes before ring on as it fits best."""
-        last, over = np.zeros(SPAN), np.zeros(SPAN)
-        last[1:], over[2:] = similar[:-1], similar[:-2]
-        found: Array = ((similar + rings[:, :1] * last + rings[:, 1:] * over) * scale).max(axis=0)
+    def _rung(self, similar: Array) -> Array:
+        """(2, places), early and late: as ``similar``, while the two notes before ring on as it fits best."""
+        count = len(similar)
+        rung = np.zeros((3, count))  # these notes, the last, and the one before
+        rung[0], rung[1, 1:], rung[2, 2:] = similar, similar[:-1], similar[:-2]
+        found: Array = ((self._rings @ rung) * self._scale[:, :count]).reshape(2, -1, count).max(axis=1)
+        if self._first < 0:  # nothing rings on into the first place
+            found[:, :2] = similar[:2]
         return found
 
     # -- what is known now -------------------------------------------------------------------------------------------
 
-    def _decide(self, frame: Frame) -> Reached | None:
-        mass = self._alpha.sum(axis=1)
-        self.belief = float(self._alpha[max(self.reached, 0) - self._first, 2 * len(self._fade) :].sum())
-        # The same notes again are told by their attack alone: until it was weighed they were not struck.
-        again = self._alpha[:, : self._attack_at].sum(axis=1) * (self._overlap > SAME)
-        at_least = np.cumsum((mass - again)[::-1])[::-1]
-        place = int(np.flatnonzero(at_least >= DECIDED)[-1]) if (at_least >= DECIDED).any() else 0
+    @property
+    def belief(self) -> float:
+        """That the place reached sounds, and is no longer young."""
+        return float(self._alpha[max(self.reached, 0) - self._first, 2 * len(self._fade) :].sum())
+
+    def _decide(self, frame: Frame, mass: Array) -> Reached | None:
+        """``mass`` (span,) is the probability of each place."""
+        if self._alike.any():  # the same notes again are told by their attack alone: until it was weighed, not struck
+            mass = mass - self._alpha[:, : self._attack_at].sum(axis=1) * self._alike[: len(mass)]
+        at_least = mass[::-1].cumsum()[::-1]
+        place = max(int(np.count_nonzero(at_least >= DECIDED)) - 1, 0)
         if place + self._first <= self.reached or place + self._first >= self._count:
             return None
         row = self._alpha[place]
@@ -270,30 +308,33 @@ class Decoder:
         self._last = (place, time_s)
 
     def _slide(self) -> None:
+        self._keep(SPAN)
         shift = self.reached - BEHIND - self._first
         if shift > 0:
             self._first += shift
-            self._alpha = np.concatenate([self._alpha[shift:], np.zeros((shift, AGES))])
+            self._alpha = self._alpha[shift:]
+            self._keep(SPAN)
             self._alpha /= self._alpha.sum()
-            self._attacks = [np.concatenate([past[shift:], np.zeros(shift)]) for past in self._attacks]
+            self._attacks = np.concatenate([self._attacks[:, shift:], np.zeros((len(self._attacks), shift))], axis=1)
         self._time()
 
-    def _ringing(self, rings: Array) -> tuple[Array, Array]:
-        """(n, 2) of ``rings`` that count here, and (n, span) by which the places they ring into are to be scaled."""
-        rings = rings if self.reached >= RINGS_FROM else rings[rings[:, 1] == 0.0]
-        last, over = rings[:, :1], rings[:, 1:]
+    def _ringing(self, rings: Array) -> Array:
+        """(n, span) by which the places that ``rings`` (n, 3) ring into are to be scaled."""
+        last, over = rings[:, 1:2], rings[:, 2:]
         again = np.concatenate([[0.0], self._overlap[:-1]])
         second = self._around(self.templates.overlap_second, 0.0)
         both = last * self._overlap + over * second + last * over * again
-        scale = 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
+        scale: Array = 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
         if self._first < 0:  # before the first place nothing sounded that could ring into the second
             scale[over[:, 0] > 0.0, 2] = 0.0
-        return rings, scale
+        return scale
 
     def _time(self) -> None:
         """The hazard (span, ages) of leaving each place at each age, at the present tempo."""
         self._overlap = self._around(self.templates.overlap, 1.0)
-        self._rings = [self._ringing(rings) for rings in (YOUNG, OLD)]
+        self._alike = self._overlap > SAME
+        self._rings = RINGS if self.reached >= RINGS_FROM else RINGS[RINGS[:, 2] == 0.0]
+        self._scale = self._ringing(self._rings)
         places = np.arange(self._first, self._first + SPAN)
         near = np.exp(-np.abs(places - self.reached) / LEAP_PLACES) * ((places >= 0) & (places < self._count))
         self._leap = LEAP * near / near.sum()

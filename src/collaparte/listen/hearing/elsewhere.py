@@ -52,9 +52,8 @@ class Elsewhere:
         belief = (1.0 - LEAK) * belief + LEAK / len(belief)
         self._belief = belief
         best = int(np.argmax(belief))
-        here = belief[max(place - NEAR, 0) : place + NEAR + 1].sum()
-        there = belief[max(best - PEAK, 0) : best + PEAK + 1].sum()
-        if abs(best - place) <= NEAR or here > GONE or there < SURE:
+        far = abs(best - place) > NEAR and belief[max(place - NEAR, 0) : place + NEAR + 1].sum() <= GONE
+        if not far or belief[max(best - PEAK, 0) : best + PEAK + 1].sum() < SURE:
             self._held_s = self._better = 0.0
             return None
         self._held_s += HOP_S * active

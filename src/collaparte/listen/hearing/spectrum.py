@@ -8,6 +8,7 @@ neighbour bin a moment ago, so that vibrato does not look like attacks (SuperFlu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,7 +92,8 @@ class Spectra:
         own = 1.0
         if self.bleed is not None:
             magnitude, own = self.bleed.without(magnitude, self._taken, self._shape)
-        self._loudest = max(self._loudest * (1.0 - HOP_S / FORGET_S), float(magnitude.max()), 1e-4)
+        peak = float(magnitude.max())
+        self._loudest = max(self._loudest * (1.0 - HOP_S / FORGET_S), peak, 1e-4)
         compressed = np.log1p(magnitude * (COMPRESSION / self._loudest))
         self._wide[SMOOTH_BINS // 2 + 1 : SMOOTH_BINS // 2 + 1 + BINS] = compressed
         total = np.cumsum(self._wide, dtype=np.float32)
@@ -103,14 +105,13 @@ class Spectra:
         rising = np.maximum(compressed - widest, 0.0)
         self._past.append(np.concatenate([EDGE, compressed, EDGE]))
         recent = self._buffer[-2 * HOP :]
-        level_db = 10.0 * float(np.log10(np.mean(recent.astype(np.float64) ** 2) + 1e-12))
+        level_db = 10.0 * math.log10(float(recent @ recent) / len(recent) + 1e-12)
         # Tones do not raise it: where the music has no rests, its softest notes would become "silence".
         if self._taken // HOP % RISES_EVERY == 0 and _ridged(magnitude) < TONAL:
             self._floor_db += FLOOR_RISE_DB_PER_S * HOP_S * RISES_EVERY
         self._floor_db = min(self._floor_db, max(level_db, QUIETEST_DB))
         above = (level_db - max(self._floor_db + 8.0, QUIETEST_DB)) / 6.0
-        loud = 20.0 * float(np.log10(self._loudest + 1e-9))
-        present = (20.0 * float(np.log10(float(magnitude.max()) + 1e-9)) - (loud - 42.0)) / 6.0
+        present = (20.0 * math.log10((peak + 1e-9) / (self._loudest + 1e-9)) + 42.0) / 6.0
         active = min(max(min(above, present), 0.0), 1.0) * own
         if self._taken <= self.window:  # the window is not full yet: whatever sounds seems to begin
             active, rising = 0.0, np.zeros(BINS, np.float32)

@@ -6,6 +6,7 @@ Conventions: a template is float32 (n_bins,), of unit length, for the ``partials
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,12 +97,13 @@ class Templates:
         table = combs(cents, self._window)
         sounding = np.stack([table[list(s)].sum(0) + HELD * table[list(h)].sum(0) for s, h in self._chords])
         begun = np.stack([table[list(s)].sum(0) for s, _ in self._chords])
-        self._sounding = _unit(sounding)
         self._begun = _unit(begun)
+        self._near, self._begun_near = (0, 0), self._begun[:0]  # the places last asked for
         self._alone = _unit(table)
         self._table = table
-        self._below = _unit(np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW]))
-        here = self._sounding[self._of_place]
+        below = np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW])
+        self._looked_for = _unit(np.concatenate([sounding, below]))
+        here = self._looked_for[self._of_place]
         # (k,): cosine between each place and the one before it, and the one before that.
         self.overlap, self.overlap_second = (
             np.concatenate([np.zeros(back), np.einsum("ij,ij->i", here[back:], here[:-back])]).astype(np.float64)[
@@ -110,15 +112,12 @@ class Templates:
             for back in (1, 2)
         )
 
-    def similar(self, partials: Array) -> NDArray[np.float64]:
-        """Cosine (k,) of what sounds with what should, at every place."""
-        length = float(np.sqrt(partials @ partials)) + 1e-6
-        cosine: NDArray[np.float64] = (self._sounding @ partials / length).astype(np.float64)
-        return np.take(cosine, self._of_place)
-
-    def below(self, partials: Array) -> float:
-        """Cosine of what sounds with the first place an octave or a twelfth lower: what a speaking voice may be."""
-        return float((self._below @ partials).max() / (float(np.sqrt(partials @ partials)) + 1e-6))
+    def similar(self, partials: Array) -> tuple[NDArray[np.float64], float]:
+        """Cosine (k,) of what sounds with what should, at every place; and with the first place an octave or a twelfth
+        lower: what a speaking voice may be.
+        """
+        cosine: NDArray[np.float64] = (self._looked_for @ partials / _length(partials)).astype(np.float64)
+        return np.take(cosine, self._of_place), float(cosine[-len(BELOW) :].max())
 
     def best_note(self, partials: Array) -> float:
         """Cosine of what sounds with the one note, on the page or not, that fits it best."""
@@ -126,7 +125,7 @@ class Templates:
 
     def notes(self, partials: Array) -> Array:
         """Cosine (PITCHES,) of what sounds with every note alone."""
-        cosine: Array = self._alone @ partials / (float(np.sqrt(partials @ partials)) + 1e-6)
+        cosine: Array = self._alone @ partials / _length(partials)
         return cosine
 
     def ridges(self, pitches: Sequence[int], without: Sequence[int]) -> NDArray[np.bool_]:
@@ -136,10 +135,15 @@ class Templates:
         return found
 
     def begins(self, rising: Array, first: int, last: int) -> NDArray[np.float64]:
-        """How strongly the notes struck at each place (k,) grow, in nepers; 0 outside ``first``..``last - 1``."""
-        growth = np.zeros(len(self._of_place))
-        growth[first:last] = self._begun[self._of_place[first:last]] @ rising
+        """How strongly the notes struck at the places ``first``..``last - 1`` of the page grow, in nepers."""
+        if self._near != (first, last):
+            self._near, self._begun_near = (first, last), self._begun[self._of_place[first:last]]
+        growth: NDArray[np.float64] = (self._begun_near @ rising).astype(np.float64)
         return growth
+
+
+def _length(partials: Array) -> float:
+    return math.sqrt(float(partials @ partials)) + 1e-6
 
 
 def _unit(rows: Array) -> Array:
