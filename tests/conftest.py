@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parent.parent
+LIVE = {"jack", "studio", "browser"}  # fixtures of what runs in real time
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker to a core: threads of theirs would only wait for one another
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,8 +32,11 @@ def corpora_folder() -> Path | None:
     return folder if (folder / "README.md").exists() else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if LIVE & set(getattr(item, "fixturenames", ())):
+            item.add_marker("live")
         if item.get_closest_marker("corpora") and corpora_folder() is None:
             item.add_marker(pytest.mark.skip(reason="the corpora are not here: set COLLAPARTE_CORPORA to their folder"))
         if item.get_closest_marker("long") and not config.getoption("--long"):

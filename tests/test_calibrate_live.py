@@ -19,6 +19,8 @@ from collaparte.cli import main
 from collaparte.errors import DeviceError
 from collaparte.listen.sounding import sounding
 
+pytestmark = pytest.mark.live
+
 __all__ = ["jack"]
 RATE = 48000
 

@@ -24,6 +24,8 @@ from collaparte.pieces import piece_path, solo_part
 from collaparte.score import read_score
 from collaparte.sound.render import render_solo, write_wav
 
+pytestmark = pytest.mark.live
+
 
 def test_notes_are_placed_where_they_began_though_blocks_arrive_late_and_the_clock_started_before() -> None:
     rng = np.random.default_rng(3)

@@ -37,6 +37,8 @@ from collaparte.sound.render import render_solo
 from collaparte.sound.streamed import StreamedSound
 from collaparte.sound.tap import Tap
 
+pytestmark = pytest.mark.live
+
 PIECE, SECONDS = "greensleeves", 12.0
 WAY_S = 0.045  # from a frame being asked for to its stamp at the microphone, without the way through the air
 PERIOD = SAMPLE_RATE // 100

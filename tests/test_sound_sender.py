@@ -19,6 +19,8 @@ from collaparte.events import Click, OrchestraEvent
 from collaparte.score.page import Part
 from collaparte.sound.midi_port import MidiPort
 
+pytestmark = pytest.mark.live
+
 PARTS = [
     Part("Violins", 1, 48),
     Part("Cellos", 2, 42),
