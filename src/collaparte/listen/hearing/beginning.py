@@ -59,6 +59,11 @@ class Beginning:
         """Whether something has been heard that may be the beginning."""
         return self.begun or bool(self._row)
 
+    @property
+    def others(self) -> bool:
+        """Whether somebody else was heard in the last seconds."""
+        return self._needed() > 1
+
     def seek(self, begun: bool) -> None:
         """The piece is under way, or has not begun."""
         self.begun = self._sure = begun

@@ -27,7 +27,8 @@ STEP = 50.0  # cents between guesses
 GUESSES = (0.0, -STEP, STEP, -2 * STEP, 2 * STEP)
 DOUBT = 0.02  # nats against a guess for each cent that it is from 440 Hz
 GENTLE = 0.5  # nats for a frame that fits perfectly against one that does not fit at all
-PLACES, LEAD = 2, 2.0  # places heard in a row, and nats ahead, before another guess speaks
+PLACES, LEAD = 2, 2.0  # places heard in a row, and nats ahead, before another guess speaks ...
+WARY_PLACES, WARY_LEAD = 3, 6.0  # ... where somebody else was heard before
 BEHIND, AFTER_S = 12.0, 2.0  # nats behind, after so much sound, at which a guess is given up ...
 SETTLED_S = 8.0  # ... and all but the best, after so much
 
@@ -97,11 +98,12 @@ class Guess:
     def __post_init__(self) -> None:
         self.beginning = Beginning(self.decoder)
 
-    @property
-    def in_a_row(self) -> bool:
-        """Whether the last PLACES were heard one after the other, none left out."""
-        places = [one.place for one in self.reached]
-        return places == list(range(places[0], places[0] + PLACES)) if places else False
+    def leads(self, before: Guess) -> bool:
+        """Whether it is so far ahead of the guess that was best before that it may speak."""
+        needed, lead = (WARY_PLACES, WARY_LEAD) if self.beginning.others else (PLACES, LEAD)
+        places = [one.place for one in self.reached[-needed:]]
+        in_a_row = len(places) == needed and places == list(range(places[0], places[0] + needed))
+        return in_a_row and self.beginning.begun and self.score > before.score + lead
 
 
 class Guesses:
@@ -137,7 +139,7 @@ class Guesses:
         for guess in self._all:
             reached = guess.decoder.hear(frame)
             if reached is not None:
-                guess.reached = [*guess.reached, reached][-PLACES:]
+                guess.reached = [*guess.reached, reached][-WARY_PLACES:]
             said = guess.beginning.hear(reached, frame)
             if not guess.beginning.perhaps:
                 guess.reached = []
@@ -170,11 +172,10 @@ class Guesses:
         for guess in self._all:
             guess.score += GENTLE * frame.active * guess.decoder.fit
         before, best = self.best, max(self._all, key=lambda guess: guess.score)
-        ahead = best.score > before.score + LEAD
-        took_over = best is not before and best.in_a_row and best.beginning.begun and ahead
+        took_over = best is not before and best.leads(before)
         if took_over:
             self.best, self._pitch = best, Pitch(best.cents)
-        if len(self.best.reached) == PLACES and self._sounded_s > AFTER_S:
+        if len(self.best.reached) >= PLACES and self._sounded_s > AFTER_S:
             least = np.inf if self._sounded_s > SETTLED_S else self.best.score - BEHIND
             self._all = [guess for guess in self._all if guess is self.best or guess.score > least]
         if not took_over:
