@@ -33,6 +33,7 @@ FORGET_S = 1.0  # of silence
 ENOUGH_S = 3.0  # of other tones: more say no more
 OTHER_S = 0.15  # of other tones, which end what seemed to begin
 ASTRAY_S = 1.0  # ... after the beginning, at which what waits is said and nothing is watched any more
+SLOWEST = np.log(5.0)  # nobody plays slower or faster than the page's tempo by more (a log of lengths)
 UNEVEN, UNEVEN_S = 0.7, 0.03  # how far the logs of played over written lengths may lie apart; of each onset
 
 
@@ -125,13 +126,14 @@ class Beginning:
         return like and self._even(self._row[-needed:])
 
     def _even(self, row: list[Note]) -> bool:
-        """Whether the notes in a row are in about the page's rhythm."""
-        if len(row) < 3:
+        """Whether the notes in a row are in about the page's rhythm, at a tempo that somebody may take."""
+        if len(row) < 2:
             return True
-        played_s = np.maximum(np.diff([note.reached.time_s for note in row]), 0.01)
-        page_s = np.diff(self._decoder.page_s[[note.reached.place for note in row]])
-        ratio, doubt = np.log(played_s / np.maximum(page_s, 0.02)), UNEVEN_S / played_s
-        return bool((ratio - doubt).max() - (ratio + doubt).min() <= UNEVEN)
+        page_s = np.maximum(np.diff(self._decoder.page_s[[note.reached.place for note in row]]), 0.02)
+        played_s = np.diff([note.reached.time_s for note in row])
+        slowest, fastest = (np.log(np.maximum(played_s + doubt_s, 0.001) / page_s) for doubt_s in (-UNEVEN_S, UNEVEN_S))
+        most, least = float(slowest.max()), float(fastest.min())
+        return most - least <= UNEVEN and most <= SLOWEST and least >= -SLOWEST
 
     def _over(self, frame: Frame) -> bool:
         """Whether what seemed to begin did not."""
