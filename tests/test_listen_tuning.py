@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from noises import NOISES, quiet
 
 from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
@@ -63,6 +64,14 @@ def test_the_a_is_found_while_playing(a4_hz: float) -> None:
     errors_s = np.array([event.time_s for event in sure]) - playing().truth.first_s[3:]
     assert np.median(np.abs(errors_s)) < 0.03
     assert np.abs(errors_s).max() < 0.1
+
+
+@pytest.mark.parametrize("a4_hz", [415.0, 428.0, 452.0, 466.0])
+def test_of_another_a_every_note_since_the_beginning_is_said_and_none_of_what_was_before(a4_hz: float) -> None:
+    heard = np.concatenate([NOISES["talking"](3.0, 0.03, 1), quiet(0.3), sound(a4_hz)])
+    begun = hear(Ear(playing().score), heard)
+    assert [event.pitch for event in begun] == list(TUNE)
+    assert abs(begun[0].time_s - 3.3 - playing().truth.first_s[0]) < 0.05
 
 
 @pytest.mark.parametrize("a4_hz", [415.0, 466.0])

@@ -93,6 +93,7 @@ class Guess:
     decoder: Decoder
     score: float = 0.0
     reached: list[Reached] = field(default_factory=list)  # the last few
+    said: list[Reached] = field(default_factory=list)  # since it began, while there are other guesses
     beginning: Beginning = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +142,7 @@ class Guesses:
             if reached is not None:
                 guess.reached = [*guess.reached, reached][-WARY_PLACES:]
             said = guess.beginning.hear(reached, frame)
+            guess.said += said if len(self._all) > 1 else []
             if not guess.beginning.perhaps:
                 guess.reached = []
             if guess is self.best:
@@ -157,7 +159,7 @@ class Guesses:
         """The soloist has just struck ``place``, or (-1) has not begun."""
         for guess in self._all:
             guess.decoder.seek(place)
-            guess.reached = []
+            guess.reached, guess.said = [], []
             guess.beginning.seek(place >= 0)
         self._forget()
 
@@ -180,7 +182,7 @@ class Guesses:
             self._all = [guess for guess in self._all if guess is self.best or guess.score > least]
         if not took_over:
             return []
-        return best.reached[-1:] if before.beginning.begun else best.reached
+        return best.reached[-1:] if before.beginning.begun else best.said
 
     def _measure(self, frame: Frame) -> None:
         decoder = self.best.decoder
