@@ -4,10 +4,13 @@ python benchmarks/corpora/beginnings.py --corpora FOLDER [--pages tuned|reported
                                            [--cents -100]
 
 Each page is heard after quiet, after noises, and after somebody else's instrument: scales and arpeggios that have the
-page's first note or do not, warming up, tuning. Then comes the soloist's opening. `started`: trials in which something
-was reported before it; `first`: of the others, milliseconds from the soloist's first note to the first report (median,
-p90); `missed`: trials in which nothing was reported within three seconds of it; `found`: share of the notes of the
-opening (4 s) placed within 100 ms of their beginning.
+page's first note or do not, warming up, tuning. Then comes the soloist's opening. `introduction`: the orchestra plays
+what precedes the soloist on the page, in a loudspeaker of which nothing is known, so loud against the soloist, and
+stops as they enter; `another's`: that of another page, with a pause. The pages are the songs of the corpus `lieder` and
+the shipped pieces, or (`tuned`) melodies that enter after some seconds of their page.
+`started`: trials in which something was reported before it; `first`: of the others, milliseconds from the soloist's
+first note to the first report (median, p90); `missed`: trials in which nothing was reported within three seconds of it;
+`found`: share of the notes of the opening (4 s) placed within 100 ms of their beginning.
 The constants of the ear may be chosen on the pages `tuned`; `reported` are others.
 """
 
@@ -16,17 +19,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from collaparte.evaluate.listen_rendered import Playing, melodies, render_playing
-from collaparte.events import SoloEvent
+from collaparte.errors import CollaparteError
+from collaparte.evaluate.listen_rendered import Playing, in_room, melodies, render_playing
+from collaparte.events import OrchestraEvent, SoloEvent
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
 from collaparte.measure import group_onsets
 from collaparte.pieces import list_pieces, piece_path, solo_part
 from collaparte.score import Score, read_score
+from collaparte.sound.render import loudness, render
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from noises import NOISES
@@ -36,6 +42,7 @@ SOLOISTS = ("violin", "flute", "clarinet")
 OTHERS = ("violin", "flute", "clarinet", "cello", "piano")
 MAJOR, TRIAD = (0, 2, 4, 5, 7, 9, 11), (0, 4, 7)
 OPENING_S, MISSED_S = 4.0, 3.0
+INTRODUCTION_S = 2.0, 8.0  # the shortest that counts, and how much is played: the last seconds of it
 LOUDNESS = (0.01, 0.05)  # of somebody else, RMS; the soloist's is 0.05
 
 Sound = np.ndarray
@@ -63,7 +70,11 @@ class Tried:
 
 def shipped(name: str) -> Playing:
     """A shipped piece played a little unevenly, at the page's tempo."""
-    page = read_score(piece_path(name), None, solo_part(name))
+    return unevenly(name, read_score(piece_path(name), None, solo_part(name)))
+
+
+def unevenly(name: str, page: Score) -> Playing:
+    """A page's solo part, at about its tempo."""
     solo = page.solo[page.solo["pitch"] >= 0]
     at_s = np.array([page.seconds_at(float(beat)) for beat in solo["beat"]])
     ends_s = np.array([page.seconds_at(float(row["beat"] + row["duration_beats"])) for row in solo])
@@ -95,6 +106,63 @@ def openings(half: str, corpora: Path, font: Path | None, cents: float) -> Itera
         yield Opening(playing, sound)
 
 
+def entries(half: str, corpora: Path, font: Path | None) -> Iterator[Opening]:
+    """Soloists before whom the orchestra plays."""
+    if half == "tuned":
+        several = [entering(playing) for playing in melodies("nasap", "violin", 2 * PAGES, 11, corpora, training=True)]
+        playings = several[::2]
+    else:
+        playings = [*songs(corpora), *map(shipped, list_pieces())]
+    for number, playing in enumerate(playings):
+        if introduced_s(playing.score) >= INTRODUCTION_S[0]:
+            cut = playing.cut(1.0 + OPENING_S + 1.0)
+            yield Opening(playing, render_playing(cut, SOLOISTS[number % 3], font, room="small").sound)
+
+
+def songs(corpora: Path) -> Iterator[Playing]:
+    """The songs for a voice and a piano."""
+    for path in sorted((corpora / "lieder").glob("*.mxl")):
+        with suppress(CollaparteError):
+            yield unevenly(path.stem, read_score(path, solo="Voice"))
+
+
+def introduced_s(page: Score) -> float:
+    """For how long the orchestra plays before the soloist, in seconds, at the page's tempo."""
+    first, entry = float(page.orchestra["beat"].min(initial=np.inf)), float(page.solo_onsets[0])
+    return page.seconds_at(entry) - page.seconds_at(first) if first < entry else 0.0
+
+
+def entering(playing: Playing) -> Playing:
+    """The same page, whose soloist enters after some seconds; what they played before is the orchestra's."""
+    page, truth = playing.score, playing.truth
+    begun_s = page.seconds_at(float(truth.beat[0])) + INTRODUCTION_S[1]
+    entry = next(place for place, beat in enumerate(truth.beat) if page.seconds_at(float(beat)) >= begun_s)
+    notes = page.notes.copy()
+    notes["part"][notes["beat"] < truth.beat[entry] - 1e-6] = 1
+    entry_s, entry_beat = float(truth.first_s[entry:].min()), truth.beat[entry:]
+    events = tuple(replace(event, time_s=event.time_s - entry_s + 1.0, heard_s=event.heard_s - entry_s + 1.0)
+                   for event in playing.notes if event.time_s >= entry_s)  # fmt: skip
+    truth = group_onsets(entry_beat, truth.first_s[entry:] - entry_s + 1.0)
+    return Playing(playing.name, replace(page, notes=notes), events, truth, np.zeros((0, 3)))
+
+
+def introduction(page: Score, level_db: float, font: Path | None) -> tuple[Sound, float]:
+    """The orchestra before the soloist, in a small room, and for how long it plays."""
+    entry_s = page.seconds_at(float(page.solo_onsets[0]))
+    seconds = min(introduced_s(page), INTRODUCTION_S[1])
+    events = []
+    for number, row in enumerate(page.orchestra[page.orchestra["beat"] < page.solo_onsets[0] - 1e-6]):
+        begin, end = float(row["beat"]), float(row["beat"] + row["duration_beats"])
+        begin_s, end_s = (page.seconds_at(beat) - entry_s + seconds for beat in (begin, end))
+        if begin_s >= -1e-6 and row["pitch"] >= 0:
+            part, pitch = page.parts[int(row["part"])].name, int(row["pitch"])
+            events += [OrchestraEvent(begin_s, begin, part, True, pitch, 80, note=number),
+                       OrchestraEvent(max(end_s, begin_s + 0.05), end, part, False, pitch, 0, note=number)]  # fmt: skip
+    events.sort(key=lambda event: (event.due_s, event.on))
+    sound = in_room(render(events, page.parts, font, sample_rate=SAMPLE_RATE, spread=False).mean(axis=1), "small", 0)
+    return sound * (0.05 * 10 ** (level_db / 20) / loudness(sound[:, None], SAMPLE_RATE)), seconds
+
+
 def others_line(what: str, first: int, rng: np.random.Generator) -> Line:
     """Five seconds of somebody else, who does not begin with the page's ``first`` pitch."""
     has = [tonic for tonic in range(12) if (first - tonic) % 12 in MAJOR]
@@ -124,7 +192,9 @@ def others_line(what: str, first: int, rng: np.random.Generator) -> Line:
     return line
 
 
-WHAT = ("quiet", "scale, near", "scale, away", "arpeggio, near", "arpeggio, away", "warming up", "tuning", *NOISES)
+INTRODUCTIONS = {"introduction, -6 dB": -6.0, "introduction, 0 dB": 0.0, "another's, 0 dB": 0.0}
+OTHER = ("scale, near", "scale, away", "arpeggio, near", "arpeggio, away", "warming up", "tuning", *NOISES)
+WHAT = ("quiet", *OTHER, *INTRODUCTIONS)
 
 
 def before(what: str, first: int, rng: np.random.Generator, font: Path | None) -> Sound:
@@ -141,15 +211,23 @@ def before(what: str, first: int, rng: np.random.Generator, font: Path | None) -
     return sound * (loudness / 0.05)
 
 
-def trial(what: str, opening: Opening, rng: np.random.Generator, font: Path | None) -> tuple[Sound, float]:
-    """The sound, and when the soloist begins in it: .3 to 2 s after the last of what was before has died away."""
-    first = next(event.pitch for event in opening.playing.notes if event.on)
-    other = before(what, first, rng, font)
-    begins_s = 0.5 + len(other) / SAMPLE_RATE + rng.uniform(0.0, 2.0)
-    start = round((begins_s - 1.0) * SAMPLE_RATE)
+def trial(what: str, opening: Opening, page: Score, rng: np.random.Generator, font: Path | None) -> tuple[Sound, float]:
+    """The sound, and when the soloist begins in it: in time after their own introduction, else after up to 2 s more.
+
+    ``page`` is whose introduction it is.
+    """
+    if what in INTRODUCTIONS:
+        other, seconds = introduction(page, INTRODUCTIONS[what], font)
+    else:
+        other = before(what, next(event.pitch for event in opening.playing.notes if event.on), rng, font)
+        seconds = len(other) / SAMPLE_RATE
+    in_time = what in INTRODUCTIONS and page is opening.playing.score
+    begins_s = 0.5 + seconds + (0.0 if in_time else rng.uniform(0.0, 2.0))
+    start = max(round((begins_s - 1.0) * SAMPLE_RATE), 0)
     sound = np.zeros(start + len(opening.sound), np.float32)
     sound[start:] = opening.sound
-    sound[SAMPLE_RATE // 2 :][: len(other)] += other
+    there = sound[SAMPLE_RATE // 2 :][: len(other)]
+    there += other[: len(there)]
     sound[:start] += (2e-4 * rng.standard_normal(start)).astype(np.float32)
     return sound, begins_s
 
@@ -189,12 +267,15 @@ def main() -> None:
     given = parser.parse_args()
     print("| before | trials | started | first | missed | found |\n|---|---|---|---|---|---|")
     several = list(openings(given.pages, given.corpora, given.font, given.cents))
+    introduced = list(entries(given.pages, given.corpora, given.font)) if {*given.before} & {*INTRODUCTIONS} else []
     for what in given.before:
         trials = []
-        for number, opening in enumerate(several):
-            for seed in range(given.seeds):
+        pages = introduced if what in INTRODUCTIONS else several
+        for number, opening in enumerate(pages):
+            page = pages[number - (what == "another's, 0 dB")].playing.score
+            for seed in range(1 if what in INTRODUCTIONS else given.seeds):
                 rng = np.random.default_rng((seed, number, WHAT.index(what)))
-                trials.append(tried(what, opening, *trial(what, opening, rng, given.font)))
+                trials.append(tried(what, opening, *trial(what, opening, page, rng, given.font)))
         print(row_of(what, trials), flush=True)
 
 
