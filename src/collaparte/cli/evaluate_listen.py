@@ -69,7 +69,7 @@ WITH_PEERS = EVERYTHING[:2]
 @click.option("--quick", is_flag=True, help="With --rendered: fewer and shorter soloists.")
 @click.option("--second-soundfont", type=FILE, metavar="FILE", help="With --rendered, --room: also by this.")
 @click.option("--end-to-end", is_flag=True, help="Instead: the orchestra, with the same takes as MIDI and as sound.")
-@click.option("--everything", is_flag=True, help="All of this, one table after the other (an hour).")
+@click.option("--everything", is_flag=True, help="All of this, one table after the other (up to two hours).")
 @click.option(
     "--plot", type=FILE, metavar="FILE", help="Draw a minute of the first recording: spectrogram, alignment, onsets."
 )
