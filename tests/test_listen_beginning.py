@@ -104,3 +104,13 @@ def test_a_soloist_whose_second_and_third_note_are_wrong_is_followed_all_the_sam
     heard = [event for event in hear(sound, score, a4_hz=440.0) if event.on]
     found = [any(abs(event.time_s - time_s) < 0.1 for event in heard) for time_s in begins_s[5:]]
     assert np.mean(found) >= 0.6
+
+
+@pytest.mark.parametrize(("each_s", "begins"), [(0.15, False), (0.25, False), (0.4, True)])
+def test_two_notes_after_others_begin_it_at_a_tempo_that_somebody_may_take(each_s: float, begins: bool) -> None:
+    notes = [(0.0, 3.0, 69), *((3.0 + beat, 1.0, pitch) for beat, pitch in enumerate((74, 71, 76, 72, 77, 69)))]
+    score = Score.from_notes(notes, beat_period_s=0.5)  # the first lasts 1.5 s: no more than five times as fast
+    other = tones([61, 66, 69, 74], [0.2, 0.2, each_s, each_s], 0.03)
+    sound = np.concatenate([quiet(0.5), other, quiet(1.0)]).astype(np.float32)
+    heard = [event.pitch for event in hear(sound, score, a4_hz=440.0) if event.on]
+    assert heard == ([69, 74] if begins else [])
