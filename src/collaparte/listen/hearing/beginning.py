@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collaparte.listen.hearing.decoder import Decoder, Reached
+from collaparte.listen.hearing.decoder import FASTEST, SLOWEST, Decoder, Reached
 from collaparte.listen.hearing.spectrum import HOP_S, Frame
 
 HERE = 0.5  # belief in the very place that the soloist begins at
@@ -33,7 +33,6 @@ FORGET_S = 1.0  # of silence
 ENOUGH_S = 3.0  # of other tones: more say no more
 OTHER_S = 0.15  # of other tones, which end what seemed to begin
 ASTRAY_S = 1.0  # ... after the beginning, at which what waits is said and nothing is watched any more
-SLOWEST = np.log(5.0)  # nobody plays slower or faster than the page's tempo by more (a log of lengths)
 UNEVEN, UNEVEN_S = 0.7, 0.03  # how far the logs of played over written lengths may lie apart; of each onset
 
 
@@ -133,7 +132,7 @@ class Beginning:
         played_s = np.diff([note.reached.time_s for note in row])
         slowest, fastest = (np.log(np.maximum(played_s + doubt_s, 0.001) / page_s) for doubt_s in (-UNEVEN_S, UNEVEN_S))
         most, least = float(slowest.max()), float(fastest.min())
-        return most - least <= UNEVEN and most <= SLOWEST and least >= -SLOWEST
+        return most - least <= UNEVEN and most <= np.log(SLOWEST) and least >= -np.log(FASTEST)
 
     def _over(self, frame: Frame) -> bool:
         """Whether what seemed to begin did not."""
