@@ -256,7 +256,8 @@ def test_commands_are_obeyed_in_their_order_and_a_click_moves_the_simulated_solo
     still = studio.json("/api/rehearsal")
     assert still["position"] == held["position"] or still["position"]["time_s"] - held["now_s"] < 0.5
     rehearsal.command("release")
-    studio.wait_for("playing")
+    playing = studio.wait_for("playing")
+    assert playing["held_beat"] is None
     bar = next(bar for bar in still["outline"]["bars"] if bar[1] == "25")
     rehearsal.command("relocate", bar[0])
     until = time.monotonic() + 20
@@ -268,6 +269,9 @@ def test_commands_are_obeyed_in_their_order_and_a_click_moves_the_simulated_solo
     studio.json("/api/rehearsal", "DELETE")
     take = studio.stage.shelf.read(studio.json("/api/rehearsal")["take"])
     assert [command.name for command in take.commands] == ["hold", "release", "relocate", "stop"]
+    released_s = take.commands[1].heard_s
+    goes_on = next(plan for plan in take.plans if plan.time_s >= released_s)
+    assert goes_on.from_beat == pytest.approx(held["held_beat"])  # where the page shows it to stand
     for pitch in range(128):
         sounding = [event.on for event in take.orchestra if event.pitch == pitch]
         assert sounding.count(True) == sounding.count(False)

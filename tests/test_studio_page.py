@@ -50,9 +50,11 @@ def test_a_song_is_imported_and_rehearsed_and_the_cursor_is_where_the_soloist_is
     page.locator(".note.heard").nth(3).wait_for(state="attached")  # the song may begin with the orchestra alone
     shoot(page, "stand")
     page.keyboard.press("Escape")
-    studio.wait_for("held")
+    stands = studio.wait_for("held")["held_beat"]
     page.get_by_role("button", name="Go on").wait_for()
+    page.locator("#light[data-kind='held']").wait_for()  # drawn in the same frame as the cursor
     silent = beat_of(page)
+    assert silent == pytest.approx(stands, abs=0.001)
     page.wait_for_timeout(500)
     assert beat_of(page) == pytest.approx(silent, abs=0.01)
     page.keyboard.press("Space")

@@ -59,7 +59,7 @@ export interface Wanted {
 export interface Stand {
   kind: "stand"; state: "empty" | "opening" | "ready" | "playing" | "held" | "over" | "failed"; piece?: string;
   trouble?: string | null; take?: string | null; learnt?: string | null; locked?: boolean; now_s?: number; speed?: number;
-  wanted?: Wanted; position?: Position | null; plan?: Plan | null; heard?: number[]; outline?: Outline | null;
+  wanted?: Wanted; position?: Position | null; plan?: Plan | null; held_beat?: number | null; heard?: number[]; outline?: Outline | null;
   worst_late_ms?: number; wishes?: Wishes; balance?: Record<string, number>; tuning_hz?: number;
 }
 

@@ -201,6 +201,8 @@ class StandView {
   /** Where the music is now: along the plan, but not past the note that is awaited. */
   private beat(): number | null {
     const { position, plan } = this;
+    const { held_beat } = this.now;
+    if (held_beat !== undefined && held_beat !== null) return held_beat; // where the orchestra stands
     if (!plan) return position?.beat ?? (this.now.state === "ready" ? (this.now.wanted?.from_beat ?? 0) : null);
     if (this.now.state !== "playing") return Math.max(plan.from_beat, position?.beat ?? 0);
     const along = plan.from_beat + (line.now() - plan.from_s) / plan.beat_period_s;

@@ -76,6 +76,7 @@ class Rehearsal:
         self._header: TakeHeader | None = None
         self._position: Position | None = None
         self._plan: TempoPlan | None = None
+        self._held_beat: float | None = None
         self._heard: dict[float, None] = {}
         self._outline: dict[str, Any] | None = None
         self._ending = threading.Event()
@@ -153,6 +154,7 @@ class Rehearsal:
             "tuning_hz": engine.tuning_hz if engine is not None else self.wanted.tuning_hz,
             "position": asdict(self._position) if self._position is not None else None,
             "plan": asdict(self._plan) if self._plan is not None else None,
+            "held_beat": self._held_beat if self.state == "held" else None,
             "heard": list(self._heard),
             "outline": self._outline,
             "worst_late_ms": round(self.worst_late_s * 1000, 1),
@@ -277,12 +279,13 @@ class Rehearsal:
             if self.state == "ready":
                 self._enter("playing")
         elif isinstance(value, Command):
-            self._obeyed(value, clock, page)
+            self._obeyed(value, engine, clock, page)
         self._feed.put(value)
 
-    def _obeyed(self, command: Command, clock: PracticeClock, page: Score) -> None:
+    def _obeyed(self, command: Command, engine: Engine, clock: PracticeClock, page: Score) -> None:
         if command.name in ("hold", "panic"):
             clock.pause()
+            self._held_beat = engine.conductor.beat_at(command.heard_s)
             self._enter("held")
         elif command.name in ("release", "start", "tap", "relocate") and self.state in ("held", "ready"):
             clock.go_on()
