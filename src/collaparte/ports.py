@@ -110,17 +110,22 @@ def open_port(direction: Direction, port: str | None) -> tuple[Any, str]:
         raise DeviceError(f"The MIDI port {port!r} cannot be opened: {error}") from error
 
 
+def settle(client: Any) -> None:
+    """Give the last change of a JACK server's graph, ours or another's, the time to be carried out and told."""
+    import rtmidi
+
+    if client.get_current_api() == rtmidi.API_UNIX_JACK:
+        time.sleep(JACK_SETTLES_S)
+
+
 def unplug(client: Any) -> None:
     """Take an rtmidi client's port away, as `open_port` gave it; ``client.open_port`` may follow.
 
     A JACK server tells every client of latencies after each change of its graph, and libjack then walks the client's
     list of ports without a lock (``JackClient::HandleLatencyCallback``): a port taken away in that moment crashes the
-    process. So the last change, our own or another's, is first given the time to be told.
+    process. So the last change is first given the time to be told.
     """
-    import rtmidi
-
-    if client.get_current_api() == rtmidi.API_UNIX_JACK:
-        time.sleep(JACK_SETTLES_S)
+    settle(client)
     client.close_port()
 
 

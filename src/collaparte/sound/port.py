@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collaparte.errors import DeviceError
-from collaparte.ports import VIRTUAL, close_client, open_port, unplug
+from collaparte.ports import VIRTUAL, close_client, open_port, settle, unplug
 from collaparte.sound.voices import Raw
 
 LOG = "log:"  # a file instead of a port: one line a message, "monotonic_seconds hex"
@@ -23,6 +23,10 @@ class PortOutput:
         self._there = True
         self._virtual = port is not None and port.startswith(VIRTUAL)
         self._client, self.name = open_port("MidiOut", port)
+        self._say_programs()
+
+    def _say_programs(self) -> None:
+        settle(self._client)  # what is written in the cycle in which JACK connects the port goes nowhere
         self.write(self._programs, 0.0)
 
     def write(self, messages: Sequence[Raw], _at_s: float) -> None:
@@ -49,7 +53,7 @@ class PortOutput:
             except Exception:
                 return None  # half there; look again
             self._there = True
-            self.write(self._programs, 0.0)
+            self._say_programs()
             return f"The MIDI output {self.name} is back."
         return None
 
