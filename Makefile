@@ -20,10 +20,11 @@ help:
 demo: $(VENV)/.ready
 	$(BIN)/collaparte demo
 
-# First what only computes, on all cores; then what runs in real time, one at a time. 5: of these none was asked for.
+# First what only computes, on all cores; then what runs in real time: the browsers one after the other, and beside
+# them, one after the other, what plays on ports or waits (tests/conftest.py). 5: of these none was asked for.
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile $(PYTEST_OPTIONS) || test $$? = 5
-	$(BIN)/python -m pytest -m live $(PYTEST_OPTIONS) || test $$? = 5
+	$(BIN)/python -m pytest -m live --numprocesses auto --maxprocesses 2 --dist loadgroup $(PYTEST_OPTIONS) || test $$? = 5
 
 # What "make test" skips where torch is missing: it is large, and only training needs it.
 test-train: $(VENV)/.ready-to-train

@@ -32,11 +32,19 @@ def corpora_folder() -> Path | None:
     return folder if (folder / "README.md").exists() else None
 
 
+def live_group(item: pytest.Item) -> str:
+    """Whom a test in real time shares a worker with: never two browsers that sound at once, nor two JACK servers."""
+    asked = set(getattr(item, "fixturenames", ()))
+    return "browser" if "driver" in asked and "jack" not in asked else "ports"
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if LIVE & set(getattr(item, "fixturenames", ())):
             item.add_marker("live")
+        if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("live"):
+            item.add_marker(pytest.mark.xdist_group(live_group(item)))
         if item.get_closest_marker("corpora") and corpora_folder() is None:
             item.add_marker(pytest.mark.skip(reason="the corpora are not here: set COLLAPARTE_CORPORA to their folder"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
