@@ -7,11 +7,13 @@ import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 CHECKOUT = Path(__file__).parent.parent
 LIVE = {"jack", "studio", "browser"}  # fixtures of what runs in real time
+BROWSERS = {f"tests/test_studio_{name}.py" for name in ("page", "room", "sound", "stand")}  # with pages that sound
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker to a core: threads of theirs would only wait for one another
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -32,10 +34,18 @@ def corpora_folder() -> Path | None:
     return folder if (folder / "README.md").exists() else None
 
 
-def live_group(item: pytest.Item) -> str:
-    """Whom a test in real time shares a worker with: never two browsers that sound at once, nor two JACK servers."""
-    asked = set(getattr(item, "fixturenames", ()))
-    return "browser" if "driver" in asked and "jack" not in asked else "ports"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadgroup``: all browsers that sound to one worker, everything else (JACK's servers) to another."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Beside(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browsers" if nodeid.split("::")[0] in BROWSERS else "ports"
+
+    return Beside(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -43,8 +53,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if LIVE & set(getattr(item, "fixturenames", ())):
             item.add_marker("live")
-        if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group(live_group(item)))
         if item.get_closest_marker("corpora") and corpora_folder() is None:
             item.add_marker(pytest.mark.skip(reason="the corpora are not here: set COLLAPARTE_CORPORA to their folder"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
