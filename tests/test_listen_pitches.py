@@ -73,15 +73,42 @@ def test_nor_when_the_orchestra_is_tuned_to_another_a() -> None:
     assert heard(orchestra("bright", a4_hz=415.0), a4_hz=415.0) == []
 
 
+def with_soloist(timbre: str, seed: int, stops_s: float = SECONDS) -> np.ndarray:
+    """TUNE played until ``stops_s``, the orchestra beside it half as loud, in amplitude."""
+    solo = bowed(TUNE, onsets_s(len(TUNE)))[: round(SECONDS * RATE)]
+    bleed = orchestra(timbre, seed)[: len(solo)]
+    bleed *= np.float32(0.5 * np.sqrt((solo @ solo) / (bleed @ bleed)))
+    solo[round(stops_s * RATE) :] = 0.0
+    return solo + bleed
+
+
+def share_heard(timbre: str, seed: int) -> float:
+    """Of TUNE beside an orchestra that plays the same pitches; never much more than there is."""
+    truth_s = onsets_s(len(TUNE))
+    times_s = np.array([event.time_s for event in heard(with_soloist(timbre, seed), seed)])
+    assert len(times_s) <= 1.1 * len(truth_s)
+    kept = truth_s[truth_s < SECONDS - 0.5]
+    near = np.abs(np.append(times_s, np.inf)[None, :] - kept[:, None]).min(axis=1) < 0.05
+    return float(near.mean())
+
+
 @pytest.mark.parametrize("timbre", TIMBRES)
 def test_a_soloist_is_heard_beside_it_though_it_plays_the_same_pitches(timbre: str) -> None:
-    truth_s = onsets_s(len(TUNE))
-    solo = bowed(TUNE, truth_s)[: round(SECONDS * RATE)]
-    bleed = orchestra(timbre)[: len(solo)]
-    bleed *= np.float32(0.5 * np.sqrt((solo @ solo) / (bleed @ bleed)))
-    found = heard(solo + bleed)
-    kept = truth_s[truth_s < len(solo) / RATE - 0.5]
-    times_s = np.array([event.time_s for event in found])
-    nearest = np.abs(times_s[None, :] - kept[:, None]).min(axis=1)
-    assert (nearest < 0.05).mean() > 0.8
-    assert len(found) <= 1.1 * len(truth_s)
+    assert share_heard(timbre, 3) > 0.8
+
+
+def test_nor_is_one_lost_beside_other_orchestras() -> None:
+    shares = [share_heard(timbre, seed) for timbre in TIMBRES for seed in (4, 6)]
+    assert min(shares) > 0.5
+    assert np.mean(shares) > 0.7
+
+
+@pytest.mark.parametrize("stops_s", [6.0, 8.0])
+def test_one_who_has_stopped_is_not_heard_for_long(stops_s: float) -> None:
+    later = [
+        [event.time_s for event in heard(with_soloist(timbre, seed, stops_s), seed) if event.time_s > stops_s + 1.0]
+        for timbre in TIMBRES
+        for seed in (3, 4, 5, 6)
+    ]
+    assert sum(map(len, later)) <= 4  # in eight times 3 to 5 s, in which the orchestra strikes 60 chords
+    assert sum(map(bool, later)) <= 2

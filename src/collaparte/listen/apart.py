@@ -7,6 +7,7 @@ only told in which blocks there is nothing but the orchestra's remains (``remain
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +44,10 @@ class _Own:
     def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
         """See ``hearing.spectrum.KnownBleed``."""
         return magnitude, float(self._own[end // HOP - 1 - self._first])
+
+    def plays(self, pitches: Sequence[int], began_s: float) -> bool:
+        """Where it is the soloist's own, it is."""
+        return True
 
 
 class Apart:

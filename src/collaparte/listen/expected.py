@@ -6,11 +6,12 @@ templates, as in Lee & Seung, Nature 401, 1999, with the activations given by th
 it was struck until it is let go, then fading. How loud that is at the microphone is learnt for each of some bands of
 frequency: a quantile that moves by small steps, up or down as more or less is heard on the ridges, and cares little for
 a soloist who is on them now and then (Robbins & Monro, Annals of Mathematical Statistics 22, 1951). Before a band was
-heard it is believed to be like the others, with more doubt.
+heard it is believed to be like the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from collaparte.events import OrchestraEvent
 from collaparte.listen.hearing.spectrum import BIN_HZ, BINS, HOP_S, SAMPLE_RATE, TOP_HZ
 
-EARLY_S, LATE_S = 0.03, 0.05  # a note may sound so much before it is due, and after its end
+EARLY_S, LATE_S = 0.03, 0.2  # a note may sound so much before it is due, and after its end
 STRUCK_S, STRUCK = 0.12, 0.003  # a stroke lasts so long, and is so much of the note's power in every bin
 FADES_DB_PER_S = 20.0  # a sustained sound of a synthesiser with its reverberation, and the room, once it is let go
 GONE = 1e-5  # power at which a note has faded
@@ -34,8 +35,8 @@ ON_RIDGE = 0.3  # of a band's highest ridge
 QUANTILE = 0.7
 POWER_DB = 6.0  # partials differ: so much is their mean power over the mean of their decibels
 FIRST_DB_PER_S, LAST_DB_PER_S, SOON_S = 40.0, 3.0, 0.3  # how fast a level is followed: at first, later
-MARGIN_DB = 8.0  # a partial may be so much over its band's level ...
-DOUBT_DB, DOUBT_S = 12.0, 1.0  # ... and by so much more before the band was heard for about so long
+DOUBT_DB, DOUBT_S = 12.0, 1.0  # a level may be so far off before its band was heard for about so long
+PARTIAL = 0.02  # of the first partial's power: what belongs to a note
 RETUNED = 0.003  # of the A: a smaller difference changes nothing
 
 Array = NDArray[np.float32]
@@ -64,6 +65,7 @@ class Expected:
         self._struck = 0.0
         self._level_db = np.zeros(len(edges))
         self._heard_s = np.zeros(len(edges))  # for how long each band's level was learnt
+        self.spared = np.zeros(BINS, np.bool_)  # where somebody else may be sounding: nothing is learnt from it
 
     def sounds(self, event: OrchestraEvent) -> None:
         """The orchestra's ``event`` is committed; it is heard from its ``due_s`` on. Safe from another thread."""
@@ -74,8 +76,24 @@ class Expected:
         elif key in self._notes:
             self._notes[key].ends_s = event.due_s + LATE_S
 
-    def in_frame(self, power: Array, now_s: float, window: int) -> tuple[Array, Array] | None:
-        """(usual, most): power (BINS,) that the orchestra usually has in such a frame, and at most; None: none.
+    @property
+    def learnt(self) -> bool:
+        """Whether the orchestra has been heard."""
+        return bool((self._heard_s > 0).any())
+
+    @property
+    def doubt_db(self) -> float:
+        """How far the levels may be off."""
+        known = self._heard_s[self._heard_s > 0]
+        return DOUBT_DB * float(np.exp(-np.median(known) / DOUBT_S)) if len(known) else DOUBT_DB
+
+    def partials(self, pitches: Sequence[int]) -> NDArray[np.bool_]:
+        """(BINS,): where notes of ``pitches`` have partials, at the orchestra's A."""
+        found: NDArray[np.bool_] = np.any(self._ridges[list(pitches)] > PARTIAL, axis=0)
+        return found
+
+    def in_frame(self, power: Array, now_s: float, window: int) -> Array:
+        """Power (BINS,) that is usual of the orchestra in such a frame: all of it, until it was learnt.
 
         ``window`` samples long is the window that the frame was seen through.
         """
@@ -85,19 +103,18 @@ class Expected:
         steady, stroke = self._now(now_s)
         loudest = float(self._sounding.max())
         if loudest < GONE:
-            return None
+            return np.zeros_like(power)
         self._struck = max(stroke, 0.8 * self._struck)
         there = self._sounding @ self._ridges + np.float32(STRUCK * self._struck + BETWEEN * loudest)
         if steady.any():
             self._learn(power, steady @ self._ridges, there, float(steady.max()))
         known = self._heard_s > 0
         if not known.any():
-            return power, np.where(there > LEARN_FROM[1] * loudest, np.float32(np.inf), np.float32(0.0))
+            return np.where(there > LEARN_FROM[1] * loudest, power, np.float32(0.0))
         alike_db = float(np.average(self._level_db[known], weights=np.minimum(self._heard_s[known], 3.0)))
         level_db = np.where(known, self._level_db, alike_db)
-        margin_db = MARGIN_DB + DOUBT_DB * np.exp(-self._heard_s / DOUBT_S)
-        usual = there * (10.0 ** (level_db / 10.0)).astype(np.float32)[self._band]
-        return usual, usual * (10.0 ** (margin_db / 10.0)).astype(np.float32)[self._band]
+        usual: Array = there * (10.0 ** (level_db / 10.0)).astype(np.float32)[self._band]
+        return usual
 
     def _now(self, now_s: float) -> tuple[Array, float]:
         """The power (128,) of the pitches that sound and were not just struck, and of the loudest that was."""
@@ -117,10 +134,11 @@ class Expected:
     def _learn(self, power: Array, steady: Array, there: Array, loudest: float) -> None:
         highest = np.maximum.reduceat(steady, self._edges)
         learns = highest > np.maximum(LEARN_FROM[0] * np.maximum.reduceat(there, self._edges), LEARN_FROM[1] * loudest)
-        on = steady > np.maximum(ON_RIDGE * highest, 1e-6)[self._band]
+        on = (steady > np.maximum(ON_RIDGE * highest, 1e-6)[self._band]) & ~self.spared
         ratio_db = 10.0 * np.log10((power + np.float32(1e-15)) / np.where(on, steady, np.float32(1.0)))
         # A mean of decibels: a soloist on one of the ridges moves it little.
-        count = np.maximum(np.add.reduceat(on.astype(np.float32), self._edges), 1.0)
+        count = np.add.reduceat(on.astype(np.float32), self._edges)
+        learns, count = learns & (count > 0), np.maximum(count, 1.0)
         heard_db = POWER_DB + np.add.reduceat(np.where(on, ratio_db, 0.0), self._edges) / count
         step_db = HOP_S * np.maximum(FIRST_DB_PER_S / (1.0 + self._heard_s / SOON_S), LAST_DB_PER_S)
         moved = np.where(heard_db > self._level_db, 2.0 * QUANTILE, -2.0 * (1.0 - QUANTILE)) * step_db

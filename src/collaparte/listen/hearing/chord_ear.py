@@ -138,8 +138,11 @@ class ChordEar:
         self._usual_db += HOP_S / FORGET_LEVEL_S * (view.level_db - self._usual_db)
 
     def _struck(self, reached: Reached, view: View, heard_s: float) -> list[SoloEvent]:
-        time_s = max(reached.time_s - DETECTOR_S + self.origin_s, self._last_s + 0.001)
         pitches, held = self.places.struck[reached.place], set(self.places.held[reached.place])
+        began_s = reached.time_s - DETECTOR_S
+        if self.bleed is not None and not self.bleed.plays(pitches, began_s):
+            return []
+        time_s = max(began_s + self.origin_s, self._last_s + 0.001)
         events = self._ended(tuple(pitch for pitch in self._sounding if pitch not in held), time_s, heard_s)
         louder_db = view.level_db - (self._usual_db if self._usual_db is not None else view.level_db)
         velocity = int(np.clip(round(USUAL_VELOCITY + 10.0 * louder_db / LOUDNESS_SPAN_DB), 20, 120))

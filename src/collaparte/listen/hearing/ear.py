@@ -123,12 +123,14 @@ class Ear:
             self._fits += decoder.fit > LIKE_BEST * decoder.templates.best_note(frame.partials)
 
     def _struck(self, reached: Reached, frame: Frame, heard_s: float) -> list[SoloEvent]:
+        pitches = self.places.struck[reached.place]
         began_s = min(self._began_s(reached), reached.heard_s)
+        if self.bleed is not None and not self.bleed.plays(pitches, began_s):
+            return []
         time_s = max(began_s + self.origin_s, self._last_s + 0.001)
         events = self._ended(time_s, heard_s)
         louder_db = frame.level_db - (self._usual_db if self._usual_db is not None else frame.level_db)
         velocity = int(np.clip(round(USUAL_VELOCITY + 10.0 * louder_db / LOUDNESS_SPAN_DB), 20, 120))
-        pitches = self.places.struck[reached.place]
         events += [SoloEvent(time_s, heard_s, True, pitch, velocity, reached.certainty) for pitch in pitches]
         self._sounding, self._last_s = pitches, time_s
         return events

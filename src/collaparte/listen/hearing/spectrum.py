@@ -9,6 +9,7 @@ neighbour bin a moment ago, so that vibrato does not look like attacks (SuperFlu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,9 @@ class KnownBleed(Protocol):
 
     def without(self, magnitude: Array, end: int, shape: Array) -> tuple[Array, float]:
         """(magnitude, own): the soloist's share, and how surely 0..1 there is any."""
+
+    def plays(self, pitches: Sequence[int], began_s: float) -> bool:
+        """Whether it was the soloist who struck ``pitches``, ``began_s`` into the sound. Asked once for each note."""
 
 
 class Spectra:
