@@ -114,7 +114,7 @@ def test_the_stand_is_played_with_the_keyboard_alone(page: Any, studio: Studio) 
 @pytest.fixture(scope="module")
 def take(studio: Studio) -> str:
     """A take with all there is to see in one."""
-    begin(studio, "greensleeves", speed=20, level="amateur 2")
+    begin(studio, "greensleeves", speed=50, level="amateur 2")
     return str(studio.wait_for("over", within_s=120)["take"])
 
 

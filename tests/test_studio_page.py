@@ -205,7 +205,7 @@ def test_takes_are_looked_at_compared_looped_exported_and_deleted(
 ) -> None:
     names = []
     for seed, level in ((2, "amateur 2"), (1, "middle")):
-        begin(studio, "greensleeves", speed=20, seed=seed, level=level)
+        begin(studio, "greensleeves", speed=50, seed=seed, level=level)
         names.append(studio.wait_for("over", within_s=90)["take"])
     slips = studio.json(f"/api/takes/{names[0]}")["slips"]
     assert len(slips) > 3

@@ -13,7 +13,7 @@ import pytest
 from studio_browser import browser, driver  # noqa: F401 - fixtures
 from studio_server import Studio
 from studio_soloists import simulated
-from test_studio_sound import LOOP, Caught, at_piece, studio  # noqa: F401 - a fixture
+from test_studio_sound import LOOP, Caught, at_piece, play_the_chirps, studio  # noqa: F401 - a fixture
 
 from collaparte.listen.microphone import LiveEar
 from collaparte.pieces import piece_path, solo_part
@@ -55,7 +55,7 @@ def measure_the_room(page: Any) -> None:
         page.get_by_text(f"Step {step} of 4").wait_for()
         page.keyboard.press("Enter")
     page.get_by_role("button", name="It moves").click()
-    page.get_by_role("button", name="Play them").click()
+    play_the_chirps(page)
     page.locator("#measured li").wait_for()
 
 

@@ -35,7 +35,7 @@ from collaparte.studio.booth import Chunk, Guest
 from collaparte.studio.browser_sound import AHEAD_S
 
 SILENCE_S = 3.0  # of the recording, before the soloist begins
-MUSIC_S = 12.0
+MUSIC_S = 9.0
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ FAKE_MIDI = """() => {
 def test_the_cursor_follows_an_instrument_on_web_midi(
     browser: Any, studio: Studio, corpora_song: Path, corpus: Callable[[str], Path]
 ) -> None:
-    played = sung_song(corpora_song, corpus).cut(10.0)
+    played = sung_song(corpora_song, corpus).cut(8.0)
     keys = [
         [1000 * event.time_s, 0x90 if event.on else 0x80, event.pitch, event.velocity if event.on else 0]
         for event in played.events
@@ -297,6 +297,17 @@ LOOP = """() => {
 }"""
 
 
+def play_the_chirps(page: Any, attempts: int = 3) -> None:
+    """Until they are measured: where a busy machine loses sound the page says so, and to try again."""
+    for left in reversed(range(attempts)):
+        page.get_by_role("button", name="Play them").click()
+        page.locator("#roundtrip, #measure-trouble").wait_for()
+        if page.locator("#roundtrip").count() or not left:
+            break
+        page.get_by_role("button", name="Try again").click()
+    assert page.locator("#roundtrip").count(), page.locator("#measure-trouble").inner_text()
+
+
 def test_latency_is_measured_step_by_step_through_a_loop(browser: Any, studio: Studio) -> None:
     with at_piece(browser, studio) as page:
         page.evaluate(f"({LOOP})()")
@@ -308,8 +319,7 @@ def test_latency_is_measured_step_by_step_through_a_loop(browser: Any, studio: S
         page.keyboard.press("Enter")
         page.get_by_text("Step 3 of 4").wait_for()
         page.get_by_role("button", name="It moves").click()
-        page.get_by_role("button", name="Play them").click()
-        page.locator("#roundtrip").wait_for()
+        play_the_chirps(page)
         round_trip_ms = float(page.locator("#roundtrip").get_attribute("data-ms"))
         assert page.evaluate("window.asked") == {
             "echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}  # fmt: skip
