@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 from noises import quiet, tones
-from test_listen_hearing import bowed, hear
+from test_listen_hearing import TUNE, bowed, hear, onsets_s
+from test_listen_hearing import page as tune_page
 
 from collaparte.events import SoloEvent
 from collaparte.listen.hearing import SAMPLE_RATE
@@ -114,3 +115,26 @@ def test_two_notes_after_others_begin_it_at_a_tempo_that_somebody_may_take(each_
     sound = np.concatenate([quiet(0.5), other, quiet(1.0)]).astype(np.float32)
     heard = [event.pitch for event in hear(sound, score, a4_hz=440.0) if event.on]
     assert heard == ([69, 74] if begins else [])
+
+
+@pytest.mark.parametrize("missed", [4, 5, 6, 8])
+def test_a_soloist_whose_beginning_was_not_heard_is_found_by_what_they_go_on_with(missed: int) -> None:
+    begins_s = onsets_s(len(TUNE))[missed:]
+    begins_s += 1.0 - begins_s[0]
+    heard = [event for event in hear(bowed(TUNE[missed:], begins_s, 2e-4), tune_page()) if event.on]
+    assert heard[0].heard_s < 1.0 + 6.0
+    since_s = heard[0].heard_s
+    later = [(time_s, pitch) for time_s, pitch in zip(begins_s, TUNE[missed:], strict=True) if time_s > since_s]
+    found = [any(abs(e.time_s - time_s) < 0.05 and e.pitch == pitch for e in heard) for time_s, pitch in later]
+    assert all(found)
+    assert len(found) >= 5
+
+
+def test_twenty_seconds_of_somebody_elses_scales_are_not_found_on_the_page() -> None:
+    started = 0
+    for number in range(len(pages())):
+        score, pitches, _ = pages()[number]
+        rng = np.random.default_rng(number)
+        other = np.concatenate([scale_through(pitches[0], rng, near) for near in (True, False) * 3])
+        started += any(event.on for event in hear(np.append(quiet(0.5), other).astype(np.float32), score, a4_hz=440.0))
+    assert started <= 1  # as one scale in 24 may run like a page, here one in 72

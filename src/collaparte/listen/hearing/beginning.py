@@ -4,7 +4,8 @@ A soloist starts out of silence: there the first note begins the piece at once. 
 (another player's scale, an orchestra tuning, talk), the first note alone says little, as any scale has it sooner or
 later; then so many notes in a row, each of them like the page's while it lasts, and in about the page's rhythm, must
 be heard as there was more of the other sound. They are said together, with their true beginnings. Where the first was
-missed, some of the next in a row begin it too. What begins and does not go on like the page waits, for a while.
+missed, some of the next in a row begin it too; where many were, what they go on with (``unheard``). What begins and
+does not go on like the page waits, for a while.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from collaparte.listen.hearing.decoder import FASTEST, SLOWEST, Decoder, Reached
 from collaparte.listen.hearing.spectrum import HOP_S, Frame
+from collaparte.listen.hearing.unheard import Unheard
 
 HERE = 0.5  # belief in the very place that the soloist begins at
 LATEST = 2  # the place at which a soloist whose first notes were not heard may be found ...
@@ -73,12 +75,17 @@ class Beginning:
         self._since_s = 0.0  # ... and since the piece began
         self._astray_s = 0.0  # ... and without the page's notes between
         self._like = False  # whether what sounds now is like the last note of the row
+        self._unheard = Unheard(self._decoder.page_s)
 
     def hear(self, reached: Reached | None, frame: Frame) -> list[Reached]:
         """The places that are known to have been reached, once this frame is there."""
         if self._sure:
             return [reached] if reached is not None else []
         self._listen(frame, reached is not None or bool(self._unsaid))
+        if not self.begun and self._unheard.place is not None:
+            self._decoder.seek(self._unheard.place)
+            self.seek(True)
+            return []
         if reached is not None:
             self._go_on(reached)
         if self._unsaid and self._believed():
@@ -157,6 +164,8 @@ class Beginning:
             return
         self._silent_s = 0.0
         self._frames += 1
+        if not self.begun:
+            self._unheard.hear(decoder.similar, frame.active)
         if self._frames % LOOKED_AT and not closely:
             return
         looked_s = HOP_S if closely else LOOKED_AT * HOP_S
@@ -169,6 +178,8 @@ class Beginning:
             for place in (first, min(first + 1, len(decoder.similar) - 1))
         )
         self._like = here and best >= TONE
+        if not self.begun:
+            self._unheard.look(decoder.similar, LIKE_BEST * max(best, TONE), looked_s)
         if best < TONE:
             return
         if self._row:

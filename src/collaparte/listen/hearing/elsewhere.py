@@ -25,11 +25,17 @@ CLEARLY = 0.06  # similarity by which it must fit better there
 
 
 class Elsewhere:
-    """``length_s`` (k,) is how long each place lasts as the page asks."""
+    """``length_s`` (k,) is how long each place lasts as the page asks; ``gentle`` nats are said by a frame at most.
 
-    def __init__(self, length_s: Array) -> None:
+    Where nothing is known the belief is spread as ``likely`` (k,), evenly by default.
+    """
+
+    def __init__(self, length_s: Array, gentle: float = GENTLE, likely: Array | None = None) -> None:
+        self._gentle = gentle
+        likely = np.ones(len(length_s)) if likely is None else likely
+        self._likely = likely / likely.sum()
         self._length_s = np.maximum(length_s, 0.02)
-        self._belief = np.full(len(length_s), 1.0 / len(length_s))
+        self._belief = self._likely.copy()
         self._held_s = self._better = 0.0
 
     def seek(self, place: int) -> None:
@@ -38,22 +44,27 @@ class Elsewhere:
         self._belief[max(place, 0)] = 1.0
         self._held_s = self._better = 0.0
 
+    def step(self, similar: Array, active: float, factor: float) -> tuple[int, float]:
+        """Take one frame in, compared with every place (k,); the likeliest place, and the belief in it, about."""
+        going = self._belief * np.minimum(active * HOP_S / (self._length_s * factor), 0.5)
+        belief = self._belief - going
+        belief[1:] += going[:-1]
+        belief[-1] += going[-1]
+        belief *= np.exp(self._gentle * active * similar)
+        belief /= belief.sum()
+        self._belief = belief = (1.0 - LEAK) * belief + LEAK * self._likely
+        best = int(np.argmax(belief))
+        return best, float(belief[max(best - PEAK, 0) : best + PEAK + 1].sum())
+
     def hear(self, similar: Array, active: float, factor: float, place: int, fit: float) -> int | None:
         """Take one frame in, compared with every place (k,); the place to jump to when it is not near ``place``.
 
         ``fit`` is how well the decoder's place fits it.
         """
-        going = self._belief * np.minimum(active * HOP_S / (self._length_s * factor), 0.5)
-        belief = self._belief - going
-        belief[1:] += going[:-1]
-        belief[-1] += going[-1]
-        belief *= np.exp(GENTLE * active * similar)
-        belief /= belief.sum()
-        belief = (1.0 - LEAK) * belief + LEAK / len(belief)
-        self._belief = belief
-        best = int(np.argmax(belief))
+        best, surely = self.step(similar, active, factor)
+        belief = self._belief
         far = abs(best - place) > NEAR and belief[max(place - NEAR, 0) : place + NEAR + 1].sum() <= GONE
-        if not far or belief[max(best - PEAK, 0) : best + PEAK + 1].sum() < SURE:
+        if not far or surely < SURE:
             self._held_s = self._better = 0.0
             return None
         self._held_s += HOP_S * active
