@@ -21,7 +21,7 @@ EARLY = 10.0  # places: the first is ten times as likely as one that is ninety p
 SURE = 0.8  # belief in a place and its neighbours
 PLACES, LEAST_S = 5, 3.0  # somebody must have gone along so many places, in so many seconds of sound
 STEP = 3  # places from one frame to the next that are going along
-FITS = 0.7  # share of that time in which the page must fit
+FITS, MANY, FITS_MANY = 0.7, 20, 0.5  # share of that time in which the page must fit; after so many places, less
 WAVERS_S = 0.3  # for which the belief may be less
 
 
@@ -58,5 +58,8 @@ class Unheard:
     @property
     def place(self) -> int | None:
         """Where somebody is who has begun; None: nobody has."""
-        along = self._last - self._first >= PLACES and self._sounded_s >= LEAST_S
-        return self._last if along and self._fits_s >= FITS * self._looked_s else None
+        along = self._last - self._first
+        if along < PLACES or self._sounded_s < LEAST_S:
+            return None
+        share = float(np.interp(along, (PLACES, MANY), (FITS, FITS_MANY)))
+        return self._last if self._fits_s >= share * self._looked_s else None
