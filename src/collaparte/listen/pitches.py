@@ -3,11 +3,12 @@
 Conventions: a frame's ``magnitude`` is (BINS,), of a window that ends at sample ``end`` (see ``hearing.spectrum``);
 ``_s`` are seconds of sound heard, as the ear counts them.
 
-The ear hears soloist and orchestra together, and goes along the page by either where they play the same pitches. Whose
-each note is, is asked of its own partials: by how many decibels they are beyond what is usual of the orchestra there
-(``expected``). One note says little, the notes of the last seconds much: a sum of log odds, bounded, so that somebody
-who begins or stops is soon believed to (Page, Continuous inspection schemes, Biometrika 41, 1954), and forgotten in
-time. What is not the soloist's is not said.
+What is usual of the orchestra (``expected``) is taken off what the ear sees (Boll, Suppression of acoustic noise in
+speech using spectral subtraction, IEEE ASSP 27, 1979). By what is left the ear goes along the page, which may be the
+orchestra on the soloist's pitches. Whose each note is, is asked of its own partials: by how many decibels they are
+beyond the usual there. One note says little, the notes of the last seconds much: a sum of log odds, bounded, so that
+somebody who begins or stops is soon believed to (Page, Continuous inspection schemes, Biometrika 41, 1954), and
+forgotten in time. What is not the soloist's is not said.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class KnownPitches:
         return np.sqrt(np.maximum(power - usual, np.float32(LEFT) * power)), own
 
     def _own(self, power: Array, usual: Array) -> float:
+        """Until somebody is believed to play, a little must be beyond the most that the orchestra may be."""
         most = usual * np.float32(10.0 ** ((MARGIN_DB + self._expected.doubt_db) / 10.0))
         beyond = float(np.maximum(power - most, 0.0).sum() / (power.sum() + TINY))
         self._beyond += (1.0 - SMOOTH) * (beyond - self._beyond)
