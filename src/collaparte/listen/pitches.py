@@ -31,8 +31,8 @@ SMOOTH = 0.75  # of shares, from frame to frame
 ALONE = 0.003  # share that must be beyond it where nobody is believed to play; twice: surely
 SEEN_S = (0.035, 0.075)  # after a note began: middles of the windows in which it is judged
 KEPT = 600  # frames: as long as a beginning may be in doubt
-AT_ONCE_DB, AT_ONCE = 1.0, 0.2  # beyond the usual, when noticed: neither likely nor unlikely; nats for each dB
-AFTERWARDS_DB, AFTERWARDS = -1.0, 0.3  # ... and once it has sounded for a while
+AT_ONCE_DB, AT_ONCE_NATS_PER_DB = 1.0, 0.2  # beyond the usual, when noticed: likely as not; what each dB more says
+AFTERWARDS_DB, AFTERWARDS_NATS_PER_DB = -1.0, 0.3  # ... and once it has sounded for a while
 MOST_EACH = 3.0  # nats that one note says
 UNKNOWN, LEAST, MOST = -1.0, -2.0, 3.0  # nats, of all: while nothing is heard, at least, at most
 FORGET_S = 3.0
@@ -73,7 +73,7 @@ class KnownPitches:
         self._believed += (UNKNOWN - self._believed) * HOP_S / FORGET_S
         while self._waiting and self._waiting[0][0] + SEEN_S[1] <= middle_s:
             began_s, ridges = self._waiting.pop(0)
-            said = self._said(ridges, began_s, AFTERWARDS_DB, AFTERWARDS)
+            said = self._said(ridges, began_s, AFTERWARDS_DB, AFTERWARDS_NATS_PER_DB)
             self._believed = min(max(self._believed + said, LEAST), MOST)
         own = self._own(power, usual)
         if not self._expected.learnt:
@@ -92,11 +92,12 @@ class KnownPitches:
         ridges = self._expected.partials(pitches)
         self._waiting.append((began_s, ridges))
         self._expected.spared = ridges
-        return self._believed + self._said(ridges, began_s, AT_ONCE_DB, AT_ONCE) > 0.0
+        return self._believed + self._said(ridges, began_s, AT_ONCE_DB, AT_ONCE_NATS_PER_DB) > 0.0
 
-    def _said(self, ridges: Bins, began_s: float, neutral_db: float, each_db: float) -> float:
-        """Log odds, in nats, of how far what sounded at ``ridges`` (BINS,) is above the usual; ``each_db`` of it.
+    def _said(self, ridges: Bins, began_s: float, neutral_db: float, nats_per_db: float) -> float:
+        """Log odds, in nats, of how far what sounded at ``ridges`` (BINS,) is above the usual.
 
+        ``neutral_db`` above it is as likely the orchestra as the soloist; each dB more says ``nats_per_db``.
         As far as it has been heard. What is in doubt of the orchestra's level speaks neither for nor against.
         """
         first_s, last_s = began_s + SEEN_S[0], began_s + SEEN_S[1]
@@ -105,4 +106,4 @@ class KnownPitches:
         usual = sum(float(expected[ridges].sum()) for _, _, expected in seen)
         beyond_db = 10.0 * math.log10((there + TINY) / (usual + TINY)) - neutral_db
         doubt_db = self._expected.doubt_db if usual > 0.0 else 0.0
-        return min(max(each_db * (beyond_db - min(max(beyond_db, -doubt_db), doubt_db)), -MOST_EACH), MOST_EACH)
+        return min(max(nats_per_db * (beyond_db - min(max(beyond_db, -doubt_db), doubt_db)), -MOST_EACH), MOST_EACH)
