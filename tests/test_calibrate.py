@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from collaparte.calibrate import Calibration, Calibrations, Measured, clicks, measure
-from collaparte.calibrate.clicks import RESPONSE_LEAD_S
+from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.errors import DeviceError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.calibrate.clicks import RESPONSE_LEAD_S
+from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.calibrate.store import Calibration
 from collaparte.listen.audio import RATE
 from collaparte.listen.echo import EchoCanceller

@@ -2,7 +2,7 @@
 
 Conventions: audio is mono float32 (n,), roughly -1..1. Sample 0 of ``recorded`` is the moment at which sample 0 of
 ``played`` was handed to the output. Levels are dB relative to full scale, RMS. ``response`` is what a unit impulse
-becomes on its way, at the given rate; its sample 0 is ``RESPONSE_LEAD_S`` before the round trip is over.
+becomes on its way, at the given rate, from ``RESPONSE_LEAD_S`` before the round trip is over (``response``).
 
 Each sweep is sought with the filter matched to it (as pulse compression in radar); the distances between the sweeps all
 differ, so that no other delay under ``LONGEST_S`` fits them all. Sweeps rather than clicks: they carry thirty times
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from collaparte.calibrate.response import RESPONSE_S, response_of
 from collaparte.errors import DeviceError
 
 LOWEST_HZ, HIGHEST_HZ = 80.0, 7800.0
@@ -32,8 +33,6 @@ DIRECT = 0.5  # the sound that comes straight is at least so high against its st
 DIRECT_S = 0.008  # ... and at most this much earlier
 NEAR_S = 0.003  # single sweeps are sought this far around where all together are
 SAME_S = 0.001  # ... and count when they agree this well
-RESPONSE_S = 0.35
-RESPONSE_LEAD_S = 0.004
 LOUD_NOISE_DB = -45.0
 SPREAD_DOUBTFUL_S = 0.0005
 
@@ -64,10 +63,10 @@ def _sweep(rate: int) -> Array:
 
 
 def clicks(rate: int) -> Array:
-    """The train at ``rate``: about 4.5 s, with silence at its end long enough for the longest round trip."""
+    """The train at ``rate``: about 5 s, with silence at its end long enough for a hall and a long round trip."""
     sweep = _sweep(rate)
     begins = np.round((FIRST_S + np.concatenate([[0.0], np.cumsum(GAPS_S)])) * rate).astype(int)
-    train = np.zeros(begins[-1] + len(sweep) + round((LONGEST_S + 0.1) * rate), np.float32)
+    train = np.zeros(begins[-1] + len(sweep) + round((RESPONSE_S + 0.3) * rate), np.float32)
     for begin in begins:
         train[begin : begin + len(sweep)] = sweep
     return train
@@ -170,7 +169,7 @@ def measure(recorded: Array, played: Array, rate: int) -> Measured:
         complaints.append(f"The clicks are hardly louder than the room ({level_db:.0f} dB, {noise_db:.0f} dB).")
     if spread_s > SPREAD_DOUBTFUL_S:
         complaints.append(f"The round trip varied by {1000 * spread_s:.1f} ms; other programs may be using the sound.")
-    response = _response(recorded, played, bursts, shift, rate)
+    response = response_of(recorded, played, shift, rate)
     return Measured(
         round_trip_s, spread_s, level_db, noise_db, len(delays), len(bursts), rate, response, tuple(complaints)
     )
@@ -186,21 +185,3 @@ def _each(envelopes: NDArray[np.float64], whole: int, rate: int) -> NDArray[np.f
         if here.max() >= HEARD / 2 * np.median(envelope):
             found.append(_peak(envelope, first + _direct(here, rate) if here.size > 2 else whole) / rate)
     return np.asarray(found)
-
-
-def _response(recorded: Array, played: Array, bursts: list[tuple[int, int]], shift: int, rate: int) -> Array:
-    """Least squares over all sweeps, frequency by frequency; outside their band it says nothing (zero)."""
-    length, lead = round(RESPONSE_S * rate), round(RESPONSE_LEAD_S * rate)
-    longest = max(end - first for first, end in bursts)
-    size = 1 << int(np.ceil(np.log2(length + 2 * longest)))
-    across, power = np.zeros(size // 2 + 1, np.complex128), np.zeros(size // 2 + 1)
-    padded = np.pad(recorded, (lead, size + max(shift, 0)))
-    for first, end in bursts:
-        begin = first + shift  # in ``padded``, which is ``lead`` longer in front: the lead is before the sound
-        heard = padded[begin : begin + length + end - first]
-        sent = np.fft.rfft(played[first:end], size)
-        across += np.fft.rfft(heard, size) * np.conj(sent)
-        power += np.abs(sent) ** 2
-    response = np.fft.irfft(across / (power + 1e-3 * power.max()), size)[:length]
-    fade = np.minimum(1.0, np.arange(length, 0, -1) / (0.1 * length))
-    return np.asarray(response * fade, np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.calibrate.clicks import RESPONSE_LEAD_S, clicks, measure
+from collaparte.calibrate.clicks import clicks, measure
+from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.listen.audio import RATE
 from collaparte.listen.simulated.room import BLOCK, Convolver, VirtualRoom
 

@@ -64,15 +64,21 @@ class Remains:
         self._played, self._floor = 0.0, FLOOR_START  # how surely somebody has played of late
         self._held = 0.0
 
-    def learn(self, response: Array) -> None:
-        """The tail of a measured room (n,): level and decay of its last third."""
+    def learn(self, response: Array, blocks: int) -> Array:
+        """The tail of a measured room (n,), by level and decay of its last third: its power (blocks,) in each block.
+
+        Where the room was measured that is 0; what comes after those blocks will be expected.
+        """
         count = len(response) // BLOCK
-        third = count // 3
+        third, tail = count // 3, np.zeros(blocks, np.float32)
         if not third:
-            return
+            return tail
         power = (response[: count * BLOCK].astype(np.float64).reshape(count, BLOCK) ** 2).sum(axis=1)
         middle, self._late = float(power[third : 2 * third].mean()), float(power[-third:].mean())
         self._fades = float(np.clip((self._late / max(middle, TINY)) ** (1.0 / third), 0.5, 0.98))
+        tail[count:] = self._late * self._fades ** np.arange(max(blocks - count, 0))
+        self._late *= self._fades ** max(blocks - count, 0)
+        return tail
 
     def forget(self) -> None:
         """What was wrong was a delay: nothing of it foretells what comes."""
@@ -81,19 +87,20 @@ class Remains:
 
     def own(
         self, error: Spectrum, sent: Spectrum, power: Array, gains: Array, doubted: float, echo: float,
-        share: float = 1.0,
+        oldest: float, share: float = 1.0,
     ) -> float:  # fmt: skip
         """How surely 0..1 there is more in ``error`` than is left of the orchestra.
 
         ``sent`` (partitions, BLOCK + 1) is the orchestra's sound, the latest first, ``power`` its power, ``gains``
         (partitions,) the room's mean power gain; ``doubted`` the power that the canceller's uncertainty explains,
-        ``echo`` what was taken out; ``share`` of the error's power no other delay of the echo explains.
+        ``echo`` what was taken out; ``oldest`` the power sent when the
+        filter ends; ``share`` of the error's power no other delay of the echo explains.
         """
         there = float((error.real**2 + error.imag**2).sum())
         self._foretell(error, sent[:PARTITIONS], power[:PARTITIONS].sum(axis=0), there)
         there *= share
         loud = power.sum(axis=1)
-        self._tail = self._fades * self._tail + self._late * float(loud[-1])
+        self._tail = self._fades * self._tail + self._late * oldest
         left = doubted + 0.5 * self._tail + ADDED * echo
         self._left = SMOOTH * self._left + (1.0 - SMOOTH) * left
         self._there = there if self._usual is None else SMOOTH * self._there + (1.0 - SMOOTH) * there

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.calibrate import Calibration
-from collaparte.calibrate.clicks import RESPONSE_LEAD_S
+from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.events import Command, SoloEvent
 from collaparte.listen.audio import Resampler
 from collaparte.listen.echo import EchoCanceller
