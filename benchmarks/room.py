@@ -13,7 +13,7 @@ from hearing import PERIOD_S, sound_of, tune
 
 from collaparte.events import OrchestraEvent
 from collaparte.listen.apart import Apart
-from collaparte.listen.echo import EchoCanceller
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.hearing import SAMPLE_RATE, Ear
 from collaparte.score import Score
 

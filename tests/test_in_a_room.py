@@ -19,8 +19,8 @@ from collaparte.engine import Engine, Settings, rehearse
 from collaparte.engine.in_a_room import InRoom, gain_of, played_in_a_room
 from collaparte.events import OrchestraEvent, SoloEvent, Value, to_line
 from collaparte.follow import make_follower
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import LiveEar
 from collaparte.listen.recording import Made, RecordedSoloist
 from collaparte.listen.simulated import simulate_solo

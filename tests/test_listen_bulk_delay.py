@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_listen_echo import cleaned, decibels, music, room, through
 
+from collaparte.listen.apart.echo import BLOCK, EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import BLOCK, EchoCanceller
 
 DELAY_S = 0.08
 JUMPS_S = 4.0

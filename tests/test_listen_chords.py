@@ -16,7 +16,7 @@ from collaparte.cli import main
 from collaparte.errors import SoloistError
 from collaparte.events import OrchestraEvent, Position, SoloEvent, from_line
 from collaparte.listen.apart import Apart
-from collaparte.listen.echo import EchoCanceller
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.hearing import SAMPLE_RATE, Ear, hearing_of, make_ear
 from collaparte.listen.hearing.chord_ear import ChordEar
 from collaparte.score import Score

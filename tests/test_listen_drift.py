@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_listen_echo import SETTLED, cleaned, decibels, music, room, through
 
+from collaparte.listen.apart.drift import AHEAD, Drift
+from collaparte.listen.apart.echo import BLOCK, EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.drift import AHEAD, Drift
-from collaparte.listen.echo import BLOCK, EchoCanceller
 
 
 def drifted(sound: np.ndarray, ppm: float) -> np.ndarray:

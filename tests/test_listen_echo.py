@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from collaparte.listen.apart.echo import BLOCK, EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import BLOCK, EchoCanceller
 
 SECONDS = 12
 SETTLED = 5 * RATE

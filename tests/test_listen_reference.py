@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from test_listen_echo import decibels, music
 
+from collaparte.listen.apart.echo import EchoCanceller
+from collaparte.listen.apart.reference import Reference
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import refusal
-from collaparte.listen.reference import Reference
 from collaparte.sound.player import SAMPLE_RATE
 from collaparte.sound.tap import FRAMES, Tap
 

@@ -8,9 +8,9 @@ from test_listen_echo import cleaned, decibels, music, own, through
 
 from collaparte.calibrate import clicks, measure
 from collaparte.calibrate.response import RESPONSE_LEAD_S, RESPONSE_S
+from collaparte.listen.apart.echo import BLOCK, LENGTH_S, EchoCanceller
+from collaparte.listen.apart.reverberation import COUNT, SIZE, Reverberation
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import BLOCK, LENGTH_S, EchoCanceller
-from collaparte.listen.reverberation import COUNT, SIZE, Reverberation
 from collaparte.listen.simulated.room import ROOMS, response_of
 
 NOISE = 2e-4

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.calibrate.store import Calibration
+from collaparte.listen.apart.echo import EchoCanceller
+from collaparte.listen.apart.reference import Reference
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import EchoCanceller
-from collaparte.listen.reference import Reference
 from collaparte.sound import Sound
 from collaparte.sound.audio import DEVICE_LATENCY_S
 from collaparte.sound.player import SAMPLE_RATE

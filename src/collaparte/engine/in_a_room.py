@@ -18,8 +18,8 @@ from collaparte.engine.engine import Engine
 from collaparte.engine.perform import rehearse
 from collaparte.errors import SoloistError
 from collaparte.events import OrchestraEvent, Value
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.recording import RecordedSoloist, Source
 from collaparte.listen.simulated.room import Room, VirtualRoom, bleed_db
 from collaparte.score import Score

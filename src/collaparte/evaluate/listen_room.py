@@ -28,8 +28,8 @@ from collaparte.evaluate.listen_whole import as_sound, cut
 from collaparte.evaluate.orchestra import duets
 from collaparte.events import OrchestraEvent, SoloEvent, Value
 from collaparte.follow import make_follower
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import RATE
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.recording import Made, RecordedSoloist
 from collaparte.listen.simulated.room import ROOMS, Room, VirtualRoom, with_faults
 from collaparte.measure import Onsets, group_onsets

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from collaparte.errors import DeviceError, MissingExtra
 from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import RATE as HEARD_AT
 from collaparte.listen.audio import Health, Mixdown, Resampler
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import make_ear
 from collaparte.listen.sounding import sounding
 from collaparte.listen.tuner import Tuner

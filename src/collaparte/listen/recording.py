@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from collaparte.errors import SoloistError
 from collaparte.events import Command, OrchestraEvent, SoloEvent
 from collaparte.listen.apart import Apart
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import RATE, Health, open_recording
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.hearing import Ear, make_ear
 from collaparte.listen.simulated.room import VirtualRoom
 from collaparte.listen.tuner import Tuner

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from collaparte.calibrate import Calibration
 from collaparte.calibrate.response import RESPONSE_LEAD_S
 from collaparte.events import Command, SoloEvent
+from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.audio import Resampler
-from collaparte.listen.echo import EchoCanceller
 from collaparte.listen.microphone import LiveEar
 from collaparte.listen.tuner import Tuner
 from collaparte.score import Score

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import OrchestraEvent, SoloEvent
-from collaparte.listen.echo import EchoCanceller
+from collaparte.listen.apart.echo import EchoCanceller
+from collaparte.listen.apart.pitches import KnownPitches
 from collaparte.listen.hearing.spectrum import HOP, KnownBleed
-from collaparte.listen.pitches import KnownPitches
 
 Array = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.listen.adaptive_filter import AdaptiveFilter
+from collaparte.listen.apart.adaptive_filter import AdaptiveFilter
 from collaparte.listen.audio import RATE
 
 SIZE = 1600  # samples

@@ -15,12 +15,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.listen.adaptive_filter import AdaptiveFilter
+from collaparte.listen.apart.adaptive_filter import AdaptiveFilter
+from collaparte.listen.apart.bulk_delay import MOST, BulkDelay
+from collaparte.listen.apart.drift import AHEAD, Drift
+from collaparte.listen.apart.remains import BLOCK, Remains
+from collaparte.listen.apart.reverberation import Reverberation
 from collaparte.listen.audio import RATE
-from collaparte.listen.bulk_delay import MOST, BulkDelay
-from collaparte.listen.drift import AHEAD, Drift
-from collaparte.listen.remains import BLOCK, Remains
-from collaparte.listen.reverberation import Reverberation
 
 LENGTH_S = 0.3  # of the room that is modelled in small blocks
 SURE = 0.03  # uncertainty of a measured response, share of its power

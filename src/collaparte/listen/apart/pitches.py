@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import OrchestraEvent
+from collaparte.listen.apart.expected import Expected
 from collaparte.listen.audio import RATE
-from collaparte.listen.expected import Expected
 from collaparte.listen.hearing.spectrum import HOP_S
 
 LEFT = 0.06  # share of the power that is left where the orchestra usually has it all
