@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from collaparte.listen.hearing.elsewhere import Elsewhere
 from collaparte.listen.hearing.spectrum import HOP_S, Frame
-from collaparte.listen.hearing.templates import Places, Templates
+from collaparte.listen.hearing.templates import Places, Templates, Voice
 
 Array = NDArray[np.float64]
 
@@ -141,7 +141,8 @@ class Decoder:
             self._listen_growth(frame.rising)
             self._music = self._usual
             return None
-        similar, below = self.templates.similar(frame.partials)
+        voice = self.templates.voice(frame.partials)
+        similar, below = voice.similar(frame.partials)
         if self.reached >= 0:
             place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached, self.fit)
             if place is not None:
@@ -157,7 +158,7 @@ class Decoder:
             return None
         similar = self._around(similar, before)[: len(self._alpha)]
         self._move(max(active, STILL))
-        self._weigh(similar, active)
+        self._weigh(similar, active, pure=voice is self.templates.pure)
         mass = self._alpha.sum(axis=1)
         total = float(mass.sum())
         self._alpha /= total
@@ -238,10 +239,10 @@ class Decoder:
         moved[-1, -1] += gone[-1]
         self._alpha = moved
 
-    def _weigh(self, similar: Array, active: float) -> None:
+    def _weigh(self, similar: Array, active: float, *, pure: bool) -> None:
         sharp = (SHARPNESS if self.reached >= 0 else SHARPNESS_BEFORE) * active
         young, rows = len(self._fade), len(self._alpha)
-        early, late = self._rung(similar)
+        early, late = self._rung(similar, self._scales[pure])
         fits = np.array((early, late, late))
         fits[2, 1:] = late[:-1]  # the note before
         fits = np.exp(sharp * (fits.T @ self._ages - 1.0))
@@ -252,12 +253,12 @@ class Decoder:
         if active < 1.0:
             self._alpha[:, young // 2 : young + 4] *= np.exp(SILENT_ENTRY * (1.0 - active))
 
-    def _rung(self, similar: Array) -> Array:
+    def _rung(self, similar: Array, scale: Array) -> Array:
         """(2, places), early and late: as ``similar``, while the two notes before ring on as it fits best."""
         count = len(similar)
         rung = np.zeros((3, count))  # these notes, the last, and the one before
         rung[0], rung[1, 1:], rung[2, 2:] = similar, similar[:-1], similar[:-2]
-        found: Array = ((self._rings @ rung) * self._scale[:, :count]).reshape(2, -1, count).max(axis=1)
+        found: Array = ((self._rings @ rung) * scale[:, :count]).reshape(2, -1, count).max(axis=1)
         if self._first < 0:  # nothing rings on into the first place
             found[:, :2] = similar[:2]
         return found
@@ -318,12 +319,13 @@ class Decoder:
             self._attacks = np.concatenate([self._attacks[:, shift:], np.zeros((len(self._attacks), shift))], axis=1)
         self._time()
 
-    def _ringing(self, rings: Array) -> Array:
+    def _ringing(self, rings: Array, voice: Voice) -> Array:
         """(n, span) by which the places that ``rings`` (n, 3) ring into are to be scaled."""
         last, over = rings[:, 1:2], rings[:, 2:]
-        again = np.concatenate([[0.0], self._overlap[:-1]])
-        second = self._around(self.templates.overlap_second, 0.0)
-        both = last * self._overlap + over * second + last * over * again
+        overlap = self._around(voice.overlap, 1.0)
+        again = np.concatenate([[0.0], overlap[:-1]])
+        second = self._around(voice.overlap_second, 0.0)
+        both = last * overlap + over * second + last * over * again
         scale: Array = 1.0 / np.sqrt(1.0 + last**2 + over**2 + 2.0 * both)
         if self._first < 0:  # before the first place nothing sounded that could ring into the second
             scale[over[:, 0] > 0.0, 2] = 0.0
@@ -331,10 +333,9 @@ class Decoder:
 
     def _time(self) -> None:
         """The hazard (span, ages) of leaving each place at each age, at the present tempo."""
-        self._overlap = self._around(self.templates.overlap, 1.0)
-        self._alike = self._overlap > SAME
+        self._alike = self._around(self.templates.rich.overlap, 1.0) > SAME
         self._rings = RINGS if self.reached >= RINGS_FROM else RINGS[RINGS[:, 2] == 0.0]
-        self._scale = self._ringing(self._rings)
+        self._scales = [self._ringing(self._rings, voice) for voice in (self.templates.rich, self.templates.pure)]
         places = np.arange(self._first, self._first + SPAN)
         near = np.exp(-np.abs(places - self.reached) / LEAP_PLACES) * ((places >= 0) & (places < self._count))
         self._leap = LEAP * near / near.sum()

@@ -19,7 +19,10 @@ from collaparte.score import NOTE, Score
 
 PITCHES = 128
 PARTIALS = 14
-FALL = 0.88  # each partial against the last, after compression
+FALL = 0.88  # each partial against the last, after compression ...
+PURE_FALL = 0.25  # ... of a pure tone: a whistle, a stopped pipe, a tuning fork
+PURE = 0.8  # share of a frame's power from which on one ridge is nearly all of it, ...
+NEAR_BINS = 4  # ... so far around its height
 SPREAD = 0.012  # width of a partial for vibrato and intonation, share of its frequency
 BELOW = (12, 19)  # semitones below a note, of which it is the second and the third partial
 RIDGE, FREE = 0.3, 0.1  # of the first partial's height: a partial of a note, and where it has none
@@ -29,7 +32,7 @@ MERGE_BEATS = 1e-4
 Array = NDArray[np.float32]
 
 
-def combs(cents: float, window: int) -> Array:
+def combs(cents: float, window: int, fall: float = FALL) -> Array:
     """(PITCHES, n_bins): the partials of every pitch as ridges of the window's width."""
     bins_hz = (np.arange(BINS) * BIN_HZ)[None, :]
     width_hz = 0.85 * SAMPLE_RATE / window  # of a Hann window's main lobe, as a standard deviation
@@ -41,7 +44,7 @@ def combs(cents: float, window: int) -> Array:
             continue
         centres = (first_hz * numbers)[:, None]
         spread = np.sqrt(width_hz**2 + (SPREAD * centres) ** 2)
-        table[pitch] = (FALL ** (numbers - 1)) @ np.exp(-0.5 * ((bins_hz - centres) / spread) ** 2)
+        table[pitch] = (fall ** (numbers - 1)) @ np.exp(-0.5 * ((bins_hz - centres) / spread) ** 2)
     return table.astype(np.float32)
 
 
@@ -77,8 +80,38 @@ class Places:
         )
 
 
+class Voice:
+    """Similarity of a frame with notes that have these partials.
+
+    ``sounding`` (chords + BELOW, n_bins), ``table`` (PITCHES, n_bins); ``of_place`` (k,) is the chord of each place.
+    """
+
+    def __init__(self, sounding: Array, table: Array, of_place: NDArray[np.int64]) -> None:
+        self._sounding, self._alone, self._of_place = _unit(sounding), _unit(table), of_place
+        here = self._sounding[of_place]
+        # (k,): cosine between each place and the one before it, and the one before that.
+        self.overlap, self.overlap_second = (
+            np.concatenate([np.zeros(back), np.einsum("ij,ij->i", here[back:], here[:-back])]).astype(np.float64)[
+                : len(here)
+            ]
+            for back in (1, 2)
+        )
+
+    def similar(self, partials: Array) -> tuple[NDArray[np.float64], float]:
+        """Cosine (k,) of what sounds with what should, at every place; and with the first place an octave or a twelfth
+        lower: what a speaking voice may be.
+        """
+        cosine: NDArray[np.float64] = (self._sounding @ partials / _length(partials)).astype(np.float64)
+        return np.take(cosine, self._of_place), float(cosine[-len(BELOW) :].max())
+
+    def notes(self, partials: Array) -> Array:
+        """Cosine (PITCHES,) of what sounds with every note alone."""
+        cosine: Array = self._alone @ partials / _length(partials)
+        return cosine
+
+
 class Templates:
-    """Similarity of a frame with every place of the score at once; equal chords are compared once."""
+    """What every place of the score looks like; equal chords are looked for once."""
 
     def __init__(self, places: Places, window: int, cents: float = 0.0) -> None:
         self._window = window
@@ -94,30 +127,23 @@ class Templates:
     def tune(self, cents: float) -> None:
         """Make the templates again, ``cents`` sharp of A = 440 Hz."""
         self.cents = cents
-        table = combs(cents, self._window)
-        sounding = np.stack([table[list(s)].sum(0) + HELD * table[list(h)].sum(0) for s, h in self._chords])
-        begun = np.stack([table[list(s)].sum(0) for s, _ in self._chords])
+        self._table = combs(cents, self._window)
+        begun = np.stack([self._table[list(s)].sum(0) for s, _ in self._chords])
         self._begun = _unit(begun)
         self._near, self._begun_near = (0, 0), self._begun[:0]  # the places last asked for
-        self._alone = _unit(table)
-        self._table = table
-        below = np.stack([table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW])
-        self._looked_for = _unit(np.concatenate([sounding, below]))
-        here = self._looked_for[self._of_place]
-        # (k,): cosine between each place and the one before it, and the one before that.
-        self.overlap, self.overlap_second = (
-            np.concatenate([np.zeros(back), np.einsum("ij,ij->i", here[back:], here[:-back])]).astype(np.float64)[
-                : len(here)
-            ]
-            for back in (1, 2)
-        )
+        pure = combs(cents, self._window, PURE_FALL)
+        self.rich, self.pure = (Voice(self._sounding(table), table, self._of_place) for table in (self._table, pure))
 
-    def similar(self, partials: Array) -> tuple[NDArray[np.float64], float]:
-        """Cosine (k,) of what sounds with what should, at every place; and with the first place an octave or a twelfth
-        lower: what a speaking voice may be.
-        """
-        cosine: NDArray[np.float64] = (self._looked_for @ partials / _length(partials)).astype(np.float64)
-        return np.take(cosine, self._of_place), float(cosine[-len(BELOW) :].max())
+    def _sounding(self, table: Array) -> Array:
+        """(chords + BELOW, n_bins): what every chord, and the first one's notes lower, are made of."""
+        chords = [table[list(s)].sum(0) + HELD * table[list(h)].sum(0) for s, h in self._chords]
+        return np.stack([*chords, *(table[[max(p - down, 0) for p in self._first]].sum(0) for down in BELOW)])
+
+    def voice(self, partials: Array) -> Voice:
+        """What a frame is to be compared with: ``pure`` where nearly all of it is one ridge, else ``rich``."""
+        height = int(np.argmax(partials))
+        ridge = partials[max(height - NEAR_BINS, 0) : height + NEAR_BINS + 1]
+        return self.pure if float(ridge @ ridge) > PURE * float(partials @ partials) else self.rich
 
     def best_note(self, partials: Array) -> float:
         """Cosine of what sounds with the one note, on the page or not, that fits it best."""
@@ -125,8 +151,7 @@ class Templates:
 
     def notes(self, partials: Array) -> Array:
         """Cosine (PITCHES,) of what sounds with every note alone."""
-        cosine: Array = self._alone @ partials / _length(partials)
-        return cosine
+        return self.voice(partials).notes(partials)
 
     def ridges(self, pitches: Sequence[int], without: Sequence[int]) -> NDArray[np.bool_]:
         """(n_bins,): where ``pitches`` have partials and those of ``without`` have none."""
