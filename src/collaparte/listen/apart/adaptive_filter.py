@@ -121,7 +121,10 @@ class AdaptiveFilter:
         self._seen = self._power[self.early :] * self._doubt
 
     def adapt(self, error: Spectrum) -> None:
-        """The room is such that ``error`` (size + 1,), after a block of silence, would have been less."""
+        """The room is such that ``error`` (size + 1,), a block after one of silence, would have been less.
+
+        What ``doubted`` said of this block is weighed, so it is asked before.
+        """
         self._rest = self._smooth * self._rest + (1 - self._smooth) * (error.real**2 + error.imag**2)
         seen, size = self._seen, self.size
         total = 0.5 * seen.sum(axis=0) + self._rest + np.float32(QUIETEST)
