@@ -10,7 +10,7 @@ interface Found {
   round_trip_ms: number; spread_ms: number; level_db: number; noise_db: number; heard: number; played: number; complaints: string[];
 }
 const SOFT = -50;
-const AFTER_S = 1.2; // of recording after the last click
+const AFTER_S = 0.7; // of recording after the clicks, which end with silence
 
 export async function walkThrough(known: Calibration[], devices: Devices, kept: () => void): Promise<HTMLElement> {
   const box = h("div", { class: "walk", role: "group", "aria-label": "Measuring how late sound is" });
