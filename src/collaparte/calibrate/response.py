@@ -19,7 +19,7 @@ STRETCH_S = 0.02  # in which sound and noise are told apart
 CERTAIN_S = 0.05  # after the sound: until then everything is
 ONLY_NOISE = 0.6  # share from which on there is no sound any more
 DAMPED = 1e-4  # of the strongest frequency's power: where nothing was played nothing is found
-ROUNDS, ENOUGH = 200, 1e-6  # of conjugate gradients; what is left of the error
+ROUNDS, ENOUGH = 100, 1e-6  # of conjugate gradients; what is left of the error
 
 Array = NDArray[np.float32]
 
@@ -29,7 +29,8 @@ def response_of(recorded: Array, played: Array, delay: int, rate: int) -> Array:
 
     Where it is no louder than the noise it is zero.
     """
-    from scipy.sparse.linalg import LinearOperator, cg  # type: ignore[import-untyped]  # slow to load
+    from scipy.fft import next_fast_len  # type: ignore[import-untyped]  # slow to load
+    from scipy.sparse.linalg import LinearOperator, cg  # type: ignore[import-untyped]
 
     lead, early = round(RESPONSE_LEAD_S * rate), round(NOISE_S[0] * rate)
     count = early + round((RESPONSE_S - RESPONSE_LEAD_S) * rate)
@@ -40,10 +41,11 @@ def response_of(recorded: Array, played: Array, delay: int, rate: int) -> Array:
     wanted = np.roll(np.fft.irfft(across, size), -first)[:count]
     power = sent.real**2 + sent.imag**2
     alike = np.fft.irfft(power + DAMPED * power.max(), size)[:count]
-    circle = np.fft.rfft(np.concatenate([alike, [0.0], alike[:0:-1]]))
+    around = next_fast_len(2 * count, real=True)  # a circulant matrix of that size holds the Toeplitz one
+    circle = np.fft.rfft(np.concatenate([alike, np.zeros(around - 2 * count + 1), alike[:0:-1]]))
 
     def normal(taps: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.fft.irfft(circle * np.fft.rfft(taps.reshape(-1), 2 * count))[:count], np.float64)
+        return np.asarray(np.fft.irfft(circle * np.fft.rfft(taps.reshape(-1), around), around)[:count], np.float64)
 
     operator = LinearOperator((count, count), matvec=normal, dtype=np.float64)
     taps, _ = cg(operator, wanted, rtol=ENOUGH, maxiter=ROUNDS)
