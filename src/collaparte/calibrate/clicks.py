@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.calibrate.response import RESPONSE_S, response_of
+from collaparte.calibrate.response import RESPONSE_S, impulse_response
 from collaparte.errors import DeviceError
 
 LOWEST_HZ, HIGHEST_HZ = 80.0, 7800.0
@@ -169,7 +169,7 @@ def measure(recorded: Array, played: Array, rate: int) -> Measured:
         complaints.append(f"The clicks are hardly louder than the room ({level_db:.0f} dB, {noise_db:.0f} dB).")
     if spread_s > SPREAD_DOUBTFUL_S:
         complaints.append(f"The round trip varied by {1000 * spread_s:.1f} ms; other programs may be using the sound.")
-    response = response_of(recorded, played, shift, rate)
+    response = impulse_response(recorded, played, shift, rate)
     return Measured(
         round_trip_s, spread_s, level_db, noise_db, len(delays), len(bursts), rate, response, tuple(complaints)
     )

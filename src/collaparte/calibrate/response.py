@@ -24,8 +24,8 @@ ROUNDS, ENOUGH = 100, 1e-6  # of conjugate gradients; what is left of the error
 Array = NDArray[np.float32]
 
 
-def response_of(recorded: Array, played: Array, delay: int, rate: int) -> Array:
-    """What a unit impulse becomes (n,), from ``RESPONSE_LEAD_S`` before ``delay`` (samples) on, for ``RESPONSE_S``.
+def impulse_response(recorded: Array, played: Array, delay_samples: int, rate: int) -> Array:
+    """What a unit impulse becomes (n,), from ``RESPONSE_LEAD_S`` before ``delay_samples`` on, for ``RESPONSE_S``.
 
     Where it is no louder than the noise it is zero.
     """
@@ -37,7 +37,7 @@ def response_of(recorded: Array, played: Array, delay: int, rate: int) -> Array:
     size = 1 << int(np.ceil(np.log2(max(len(recorded), len(played)) + count)))
     sent = np.fft.rfft(played, size)
     across = np.fft.rfft(recorded, size) * np.conj(sent)
-    first = delay - early
+    first = delay_samples - early
     wanted = np.roll(np.fft.irfft(across, size), -first)[:count]
     power = sent.real**2 + sent.imag**2
     alike = np.fft.irfft(power + DAMPED * power.max(), size)[:count]

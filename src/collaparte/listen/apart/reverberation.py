@@ -20,12 +20,12 @@ Array = NDArray[np.float32]
 
 
 class Reverberation:
-    """The echo from ``after`` samples on, which are at least ``SIZE``; ``early`` more until what is sent comes."""
+    """The echo from ``after_samples`` (at least ``SIZE``) on; what is sent is there ``early_samples`` before."""
 
-    def __init__(self, after: int, early: int = 0) -> None:
-        self.filter = AdaptiveFilter(COUNT, SIZE, from_s=after / RATE)
-        self.needs = after + early + (COUNT + 1) * SIZE  # samples of the past, for ``again``
-        self._after = after + early
+    def __init__(self, after_samples: int, early_samples: int = 0) -> None:
+        self.filter = AdaptiveFilter(COUNT, SIZE, from_s=after_samples / RATE)
+        self.needs = after_samples + early_samples + (COUNT + 1) * SIZE  # samples of the past, for ``again``
+        self._after = after_samples + early_samples
         self.again(np.zeros(self.needs, np.float32))
 
     def again(self, sent: Array) -> None:
