@@ -144,6 +144,34 @@ def test_fifty_times_open_and_closed_leave_nothing_behind() -> None:
         assert len(list(Path("/proc/self/fd").iterdir())) <= handles
 
 
+def test_an_input_may_be_opened_and_closed_while_its_keys_are_played() -> None:
+    client, _ = open_port("MidiOut", "virtual:piano-s")
+    end = threading.Event()
+
+    def play() -> None:
+        while not end.wait(0.0005):
+            client.send_message([0x90, 60, 80])
+            client.send_message([0x80, 60, 0])
+
+    player = threading.Thread(target=play)
+    player.start()
+    try:
+        full = on_port("piano-s")
+        for _ in range(20):
+            heard: list[SoloEvent | Pedal] = []
+            with MidiInput(full, heard.append, time.monotonic):
+                assert until(lambda heard=heard: len(heard) >= 20)
+            struck = [event.on for event in heard if isinstance(event, SoloEvent)]
+            assert struck.count(True) == struck.count(False)  # none left hanging
+            count = len(heard)
+            time.sleep(0.01)
+            assert len(heard) == count  # closed is closed
+    finally:
+        end.set()
+        player.join()
+        close_client(client)
+
+
 def test_a_killed_engine_leaves_the_instrument_silent() -> None:
     """SIGKILL to the engine; the note-offs arrive at a real instrument within a second."""
     held: set[int] = set()

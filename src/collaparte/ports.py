@@ -110,6 +110,17 @@ def open_port(direction: Direction, port: str | None) -> tuple[Any, str]:
         raise DeviceError(f"The MIDI port {port!r} cannot be opened: {error}") from error
 
 
+def received(client: Any) -> Iterator[Sequence[int]]:
+    """What an rtmidi ``MidiIn`` has brought since it was last asked, as raw MIDI messages, oldest first.
+
+    Ports are asked and never call: a callback's Python runs on the MIDI system's own thread, which may be about to
+    begin one when it is cancelled (rtmidi frees it then), and which JACK cancels when the client ends, wherever it is.
+    Both crash the process or leave it waiting for ever. The queue between two askings holds 1024 messages.
+    """
+    while (found := client.get_message()) is not None:
+        yield found[0]
+
+
 def settle(client: Any) -> None:
     """Give the last change of a JACK server's graph, ours or another's, the time to be carried out and told."""
     import rtmidi

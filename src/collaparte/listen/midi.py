@@ -4,13 +4,14 @@ Conventions
 -----------
 Clock zero of a file is its tick 0, whatever stands before the first note; its tempo map turns ticks into seconds.
 All tracks and channels count as one player. Times are seconds. Pedals are controllers 64, 66 and 67.
-From a port, ``time_s`` and ``heard_s`` are both the moment the message arrived on the given clock; a known latency of
-the instrument is subtracted from ``time_s`` alone.
+From a port, ``time_s`` and ``heard_s`` are both the moment the message was found on the given clock, a thousandth of a
+second or so after it arrived; a known latency of the instrument is subtracted from ``time_s`` alone.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,11 +20,12 @@ from typing import Any, TypeAlias
 
 from collaparte.errors import SoloistError
 from collaparte.events import Pedal, SoloEvent
-from collaparte.ports import VIRTUAL, close_client, open_port, ports, unplug
+from collaparte.ports import VIRTUAL, close_client, open_port, ports, received, unplug
 
 Played: TypeAlias = SoloEvent | Pedal
 
 PEDALS = (64, 66, 67)
+POLL_S = 0.001  # between two looks at what has arrived: the time one message takes on a MIDI cable, or two
 LOOK_AGAIN_S = 0.5  # how often a watcher asks whether the port is still there
 
 NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
@@ -148,7 +150,7 @@ def input_ports() -> list[str]:
 
 
 class MidiInput:
-    """A soloist on a MIDI port. The port's thread stamps, queues and returns.
+    """A soloist on a MIDI port. A thread of its own takes what has arrived, stamps it and hands it on.
 
     ``put`` receives every SoloEvent and Pedal, ``now`` tells the time in seconds (``WallClock.put`` and ``.now``).
     ``notice`` is told in plain words when the port is lost and when it is back; lost keys are released.
@@ -167,20 +169,22 @@ class MidiInput:
         self._put, self._now, self._notice = put, now, notice
         self._latency_s = latency_s
         self._keys = Keys()
-        self._lock = threading.Lock()  # between the port's thread and the watcher that releases lost keys
+        self._lock = threading.Lock()  # between the reader and the watcher that releases lost keys
         self._closing = threading.Event()
-        self._watcher: threading.Thread | None = None
         self._client, self.name = open_port("MidiIn", port)
-        self._client.set_callback(self._arrived)
-        if port is None or not port.startswith(VIRTUAL):
-            self._watcher = threading.Thread(target=self._watch, name="collaparte-midi-in", daemon=True)
-            self._watcher.start()
+        duties = [self._read] if port is not None and port.startswith(VIRTUAL) else [self._read, self._watch]
+        self._threads = [threading.Thread(target=duty, name="collaparte-midi-in", daemon=True) for duty in duties]
+        for thread in self._threads:
+            thread.start()
 
-    def _arrived(self, event: tuple[Sequence[int], float], _data: object = None) -> None:
-        heard_s = self._now()
-        with self._lock:
-            for value in played_by(event[0], self._keys, heard_s - self._latency_s, heard_s):
-                self._put(value)
+    def _read(self) -> None:
+        while not self._closing.is_set():
+            time.sleep(POLL_S)  # half the work of waiting for the event
+            for message in received(self._client):
+                heard_s = self._now()
+                with self._lock:
+                    for value in played_by(message, self._keys, heard_s - self._latency_s, heard_s):
+                        self._put(value)
 
     def _release_all(self) -> None:
         heard_s = self._now()
@@ -201,23 +205,20 @@ class MidiInput:
                 self._notice(f"The MIDI input {self.name} is gone. The orchestra plays on; plug it in again.")
             elif not there and self.name in names:
                 try:
-                    self._client.cancel_callback()
                     unplug(self._client)
                     self._client.open_port(names.index(self.name))
-                    self._client.set_callback(self._arrived)
                 except Exception:
                     continue
                 there = True
                 self._notice(f"The MIDI input {self.name} is back.")
 
     def close(self) -> None:
-        """Close the port, release what is held, end the watcher; a second call does nothing."""
+        """Close the port, release what is held, end the threads; a second call does nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
-        if self._watcher is not None:
-            self._watcher.join()
-        self._client.cancel_callback()
+        for thread in self._threads:
+            thread.join()
         close_client(self._client)
         self._release_all()
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from collaparte.errors import CollaparteError, DeviceError, MissingExtra
-from collaparte.ports import close_client, open_port, ports
+from collaparte.ports import close_client, open_port, ports, received
 
 RATE = 16000
 BUFFER_MS = 20
@@ -30,17 +30,12 @@ class Meter:
         self._trouble: str | None = None
         self._device: Any = None
         self._messages: dict[str, int] = {}
-        self._clients: list[Any] = []
+        self._clients: dict[str, Any] = {}
         with contextlib.suppress(CollaparteError):
             for name in ports("MidiIn"):
                 self._messages[name] = 0
                 with contextlib.suppress(DeviceError):  # busy: another program plays on it
-                    client, _ = open_port("MidiIn", name)
-                    client.set_callback(self._played, name)
-                    self._clients.append(client)
-
-    def _played(self, event: tuple[Any, float], name: str) -> None:
-        self._messages[name] = self._messages.get(name, 0) + 1
+                    self._clients[name], _ = open_port("MidiIn", name)
 
     def listen(self, device: str | Literal[False] | None) -> None:
         """Measure this microphone (None: the default one) or, with False, none. Trouble is told by ``read``."""
@@ -87,6 +82,8 @@ class Meter:
         with self._lock:
             count, power, peak = self._count, self._power, self._peak
             self._power, self._peak, self._count = 0.0, 0.0, 0
+        for name, client in self._clients.items():
+            self._messages[name] += sum(1 for _ in received(client))
         return {
             "level_db": round(_db(math.sqrt(power / count)), 1) if count else None,
             "peak_db": round(_db(peak), 1) if count else None,
@@ -102,9 +99,8 @@ class Meter:
     def close(self) -> None:
         """Give the microphone and the ports back."""
         self._stop()
-        clients, self._clients = self._clients, []
-        for client in clients:
-            client.cancel_callback()
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             close_client(client)
 
 
