@@ -24,6 +24,7 @@ from collaparte.measure import (
     group_onsets,
     is_lost,
     jumps_of,
+    line_errors,
     measure_take,
     notes_away,
     oracle_errors,
@@ -136,6 +137,24 @@ def test_a_jump_back_is_predicted_by_nobody_and_not_judged() -> None:
     errors, beats = prediction_errors(solo_onsets(positions), Plans.of(plans))
     assert beats.tolist() == [1.0, 2.0, 3.0, 1.0]
     assert errors == pytest.approx(0.0)
+
+
+def test_the_line_reaches_an_onset_when_the_plan_of_that_moment_says_so() -> None:
+    truth = group_onsets([0.0, 1.0, 2.0, 3.0, 9.0], [1.0, 1.5, 2.0, 2.5, 5.0])
+    plans = Plans.of([
+        TempoPlan(1.03, 1.0, 0.0, 0.52),  # reported 30 ms late; foresees 20 ms too late
+        TempoPlan(1.55, 1.5, 1.0, 0.4),  # when this is made the first one has reached beat 1 already
+        TempoPlan(1.95, 1.5, 1.0, 0.5),  # by now beat 2 has been reached: too early, and for good
+        TempoPlan(2.6, 2.5, 3.0, 9.0),  # made when beat 3 is past, which no plan had reached
+        TempoPlan(2.7, 2.5, 3.0, math.inf),
+    ])  # fmt: skip
+    errors_s = line_errors(Plans.of([TempoPlan(1.03, 1.0, 0.0, 0.5)]), truth)
+    assert errors_s[:4] == pytest.approx([0.03, 0.0, 0.0, 0.0], abs=1e-3)
+    errors_s = line_errors(plans, truth)
+    assert errors_s[:3] == pytest.approx([0.03, 0.02, -0.1], abs=1e-3)
+    assert errors_s[3] == pytest.approx(0.0, abs=1e-3)
+    assert np.isnan(errors_s[4])
+    assert np.isnan(line_errors(Plans.of([]), truth)).all()
 
 
 def test_chords_count_once_by_their_first_note_or_their_mean() -> None:

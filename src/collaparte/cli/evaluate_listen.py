@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from collaparte.cli.door import Command
-from collaparte.cli.options import FILE, FOLDER, hearing_option, soundfont_option
+from collaparte.cli.options import FILE, FOLDER, hearing_option, room_options, soundfont_option
 from collaparte.cli.say import json_option, print_json, print_table, progress
 
 HEADINGS = (
     "recording", "listener", "onsets", "onset ms", "signed", "<=50", "<=100", "<=250",
-    "report ms", "signed", "<=50", "<=100", "<=250", "lost", "x real time",
+    "line ms", "signed", "<=50", "<=100", "<=250", "report ms", "<=50", "<=100", "lost", "x real time",
 )  # fmt: skip
 
 EVERYTHING = (
@@ -59,7 +59,7 @@ WITH_PEERS = EVERYTHING[:2]
 @soundfont_option
 @hearing_option
 @click.option("--recording", "only", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
-@click.option("--follower", metavar="NAME", help="What follows the notes that were heard.")
+@room_options
 @click.option("--peer", "peers", multiple=True, metavar="NAME", help="Also arzt, dixon, outerhmm or skf (slow).")
 @click.option(
     "--peers-python", type=FILE, metavar="PYTHON", help="The Python that has them: pip install collaparte[peers]."
@@ -90,6 +90,7 @@ def listen(
     hearing: str,
     only: tuple[str, ...],
     follower: str | None,
+    predictor: str | None,
     peers: tuple[str, ...],
     peers_python: Path | None,
     room: bool,
@@ -103,26 +104,30 @@ def listen(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Hear the violin recordings block by block and measure when each onset was placed, and when reported.
+    """Hear the violin recordings block by block: when each onset was placed, reached by the line, and reported.
 
-    There are four, of the corpus bach-violin; with another --set, real performances played by a soundfont.
-    Milliseconds (median of the sizes, then signed); shares of all onsets.
+    The line is the position that goes on between reports as the plan says. There are four recordings, of the corpus
+    bach-violin; with another --set, real performances played by a soundfont. Milliseconds (median of the sizes, then
+    signed); shares of all onsets.
     """
     import sys
 
+    from collaparte.predict import playable
+
+    chosen = playable(predictor, click.echo)
     if everything:
         if as_json:
             raise click.UsageError("--everything is several tables: ask for each of them with --json.")
-        _everything(corpora, peers, peers_python, second_soundfont, seed)
+        _everything(corpora, chosen, peers, peers_python, second_soundfont, seed)
         return
     if room:
-        _in_rooms(corpora, kind, second_soundfont, seed, as_json)
+        _in_rooms(corpora, kind, chosen, second_soundfont, seed, as_json)
         return
     if rendered:
-        _notes(corpora, second_soundfont, seed, quick, as_json)
+        _notes(corpora, chosen, second_soundfont, seed, quick, as_json)
         return
     if end_to_end:
-        _whole(corpora, seed, as_json)
+        _whole(corpora, chosen, seed, as_json)
         return
     from collaparte.evaluate.listen import evaluate_listen
     from collaparte.evaluate.listen_peers import PEERS
@@ -148,6 +153,7 @@ def listen(
             peers=peers,
             peers_python=peers_python or sys.executable,
             follower=follower,
+            predictor=chosen,
             only=only,
             plot=plot,
             plot_from_s=plot_from,
@@ -162,8 +168,9 @@ def listen(
             [
                 row.recording, row.listener, row.onsets, f"{row.onset_median_ms:.0f}", f"{row.onset_signed_ms:+.0f}",
                 *(f"{100 * share:.0f} %" for share in row.onset_within),
-                f"{row.report_median_ms:.0f}", f"{row.report_signed_ms:+.0f}",
-                *(f"{100 * share:.0f} %" for share in row.report_within),
+                f"{row.line_median_ms:.0f}", f"{row.line_signed_ms:+.0f}",
+                *(f"{100 * share:.0f} %" for share in row.line_within),
+                f"{row.report_median_ms:.0f}", *(f"{100 * share:.0f} %" for share in row.report_within[:2]),
                 row.lost, f"{row.real_time:.3f}",
             ]
             for row in rows
@@ -172,9 +179,14 @@ def listen(
 
 
 def _everything(
-    corpora: Path | None, peers: tuple[str, ...], peers_python: Path | None, second: Path | None, seed: int
+    corpora: Path | None,
+    predictor: str,
+    peers: tuple[str, ...],
+    peers_python: Path | None,
+    second: Path | None,
+    seed: int,
 ) -> None:
-    shared = ["--seed", str(seed)]
+    shared = ["--seed", str(seed), "--predictor", predictor]
     for option, value in (("--corpora", corpora), ("--second-soundfont", second), ("--peers-python", peers_python)):
         shared += [option, str(value)] if value is not None else []
     for words in EVERYTHING:
@@ -183,7 +195,7 @@ def _everything(
         listen.main([*given, *shared], standalone_mode=False)
 
 
-def _in_rooms(corpora: Path | None, kind: str, second: Path | None, seed: int, as_json: bool) -> None:
+def _in_rooms(corpora: Path | None, kind: str, predictor: str, second: Path | None, seed: int, as_json: bool) -> None:
     from collaparte.evaluate.listen_room import CORPORA, PLAYERS, PRIMOS, evaluate_listen_room
 
     if kind not in ("violin", "piano"):
@@ -192,7 +204,12 @@ def _in_rooms(corpora: Path | None, kind: str, second: Path | None, seed: int, a
     with progress() as bar:
         task = bar.add_task("listening", total=None)
         rows = evaluate_listen_room(
-            corpora, kind=kind, seed=seed, second=second, tell=lambda what: bar.update(task, description=what)
+            corpora,
+            kind=kind,
+            seed=seed,
+            second=second,
+            predictor=predictor,
+            tell=lambda what: bar.update(task, description=what),
         )
     if as_json:
         print_json([asdict(row) | {"growth_ms": row.growth_ms} for row in rows])
@@ -216,7 +233,7 @@ def _in_rooms(corpora: Path | None, kind: str, second: Path | None, seed: int, a
         click.echo(f"Soloists: {', '.join(PLAYERS)}; one of each from {' and '.join(CORPORA)}.")
 
 
-def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as_json: bool) -> None:
+def _notes(corpora: Path | None, predictor: str, second: Path | None, seed: int, quick: bool, as_json: bool) -> None:
     from collaparte.evaluate.listen_notes import evaluate_notes
     from collaparte.sound.soundfont import find_soundfont
 
@@ -224,7 +241,12 @@ def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as
     with progress() as bar:
         task = bar.add_task("listening", total=None)
         rows = evaluate_notes(
-            corpora, fonts, seed=seed, quick=quick, tell=lambda what: bar.update(task, description=what)
+            corpora,
+            fonts,
+            seed=seed,
+            quick=quick,
+            predictor=predictor,
+            tell=lambda what: bar.update(task, description=what),
         )
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -245,14 +267,18 @@ def _notes(corpora: Path | None, second: Path | None, seed: int, quick: bool, as
     )  # fmt: skip
 
 
-def _whole(corpora: Path | None, seed: int, as_json: bool) -> None:
+def _whole(corpora: Path | None, predictor: str, seed: int, as_json: bool) -> None:
     from collaparte.evaluate.listen_whole import evaluate_whole
     from collaparte.sound.soundfont import find_soundfont
 
     with progress() as bar:
         task = bar.add_task("playing", total=None)
         rows = evaluate_whole(
-            corpora, find_soundfont(), seed=seed, tell=lambda what: bar.update(task, description=what)
+            corpora,
+            find_soundfont(),
+            seed=seed,
+            predictor=predictor,
+            tell=lambda what: bar.update(task, description=what),
         )
     if as_json:
         print_json([asdict(row) for row in rows])

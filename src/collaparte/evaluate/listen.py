@@ -2,8 +2,10 @@
 
 Conventions: see ``measure``. Every recording goes through the streaming chain of a concert (``listen.recording``), its
 notes through the engine's follower. ``onset`` errors are of the estimated beginning (``onset_s`` of the first position
-that reached an onset), ``report`` errors of the moment it was reported. Peers have no estimate of their own: their
-report counts as both. Alignments were estimated with about 30 ms resolution; nothing was tuned on these files.
+that reached an onset), ``report`` errors of the moment it was reported, ``line`` errors of the moment it was reached by
+the position that goes on between reports as the plan says. A peer's position moves with every frame and
+has no estimate of its own: it counts as all three. Alignments were estimated with about 30 ms resolution; nothing was
+tuned on these files.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ from collaparte.clock import VirtualClock
 from collaparte.engine import Engine, Settings, rehearse
 from collaparte.evaluate.listen_peers import peer_run
 from collaparte.evaluate.listen_plot import plot_onsets
-from collaparte.events import Position
+from collaparte.events import Position, TempoPlan
 from collaparte.follow import make_follower
 from collaparte.listen.audio import open_recording
 from collaparte.listen.recording import RecordedSoloist
-from collaparte.measure import Onsets, Track, following_errors, group_onsets, is_lost, summarise
-from collaparte.predict import make_predictor
+from collaparte.measure import Onsets, Plans, Track, following_errors, group_onsets, is_lost, line_errors, summarise
+from collaparte.predict import SHIPPED_POLICY, make_predictor
 from collaparte.score import Score, read_score
 from collaparte.training.data.corpus import unpack
 
@@ -66,6 +68,9 @@ class Row:
     onset_median_ms: float
     onset_signed_ms: float
     onset_within: tuple[float, ...]  # TOLERANCES_MS
+    line_median_ms: float
+    line_signed_ms: float
+    line_within: tuple[float, ...]
     report_median_ms: float
     report_signed_ms: float
     report_within: tuple[float, ...]
@@ -78,6 +83,7 @@ class Heard:
     """What a listener made of a recording: signed errors in seconds, NaN where an onset was never reached."""
 
     onset_s: Array
+    line_s: Array
     report_s: Array
     cpu_s: float
     sound_s: float
@@ -102,23 +108,27 @@ def violin_recordings(corpora: Path | None = None) -> Iterator[Recorded]:
 
 
 def hear_recording(
-    case: Recorded, follower: str | None = None, predictor: str = "steady", *, hearing: str = "auto"
+    case: Recorded, follower: str | None = None, predictor: str = SHIPPED_POLICY, *, hearing: str = "auto"
 ) -> Heard:
     """Our own ears, with the follower and the predictor of the engine."""
     recording = open_recording(case.sound)
     engine = Engine(case.score, make_follower(follower, case.score), make_predictor(predictor, case.score), Settings())
     soloist = RecordedSoloist(recording, case.score, hearing=hearing)
     began = time.process_time()
-    positions = [value for value in rehearse(engine, VirtualClock(), soloist) if isinstance(value, Position)]
+    values = list(rehearse(engine, VirtualClock(), soloist))
     cpu_s = time.process_time() - began
-    track = Track.of(positions)
+    positions = [value for value in values if isinstance(value, Position)]
     sure = [item for item in positions if item.state in ("playing", "finished")]
     began_s = Track(
         np.array([item.onset_s for item in sure]), np.array([item.beat for item in sure]),
         np.array([item.certainty for item in sure]), np.ones(len(sure), dtype=bool),
     )  # fmt: skip
     return Heard(
-        following_errors(began_s, case.truth), following_errors(track, case.truth), cpu_s, recording.duration_s
+        following_errors(began_s, case.truth),
+        line_errors(Plans.of(value for value in values if isinstance(value, TempoPlan)), case.truth),
+        following_errors(Track.of(positions), case.truth),
+        cpu_s,
+        recording.duration_s,
     )
 
 
@@ -135,16 +145,16 @@ def hear_peer(case: Recorded, method: str, python: Path | str) -> Heard:
     beats, times = data["beat"], data["time_s"]
     track = Track(times, beats, np.ones(len(beats)), np.ones(len(beats), bool))
     errors = following_errors(track, case.truth)
-    return Heard(errors, errors, float(data["cpu_s"]), recording.duration_s)
+    return Heard(errors, errors, errors, float(data["cpu_s"]), recording.duration_s)
 
 
 def row_of(recording: str, listener: str, heard: Sequence[Heard]) -> Row:
     """The figures of one listener on these recordings together."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a peer lost for minutes is no slip of units
-        onset, report = (
+        onset, line, report = (
             summarise(np.concatenate(errors), tolerances_ms=TOLERANCES_MS)
-            for errors in ([one.onset_s for one in heard], [one.report_s for one in heard])
+            for errors in zip(*((one.onset_s, one.line_s, one.report_s) for one in heard), strict=True)
         )
     return Row(
         recording,
@@ -153,6 +163,9 @@ def row_of(recording: str, listener: str, heard: Sequence[Heard]) -> Row:
         1000 * onset.median_abs_s,
         1000 * onset.median_s,
         tuple(onset.share[tolerance] for tolerance in TOLERANCES_MS),
+        1000 * line.median_abs_s,
+        1000 * line.median_s,
+        tuple(line.share[tolerance] for tolerance in TOLERANCES_MS),
         1000 * report.median_abs_s,
         1000 * report.median_s,
         tuple(report.share[tolerance] for tolerance in TOLERANCES_MS),
@@ -167,6 +180,7 @@ def evaluate_listen(
     peers: Sequence[str] = (),
     peers_python: Path | str = sys.executable,
     follower: str | None = None,
+    predictor: str = SHIPPED_POLICY,
     only: Sequence[str] = (),
     recordings: Iterable[Recorded] | None = None,
     hearing: str = "auto",
@@ -186,7 +200,10 @@ def evaluate_listen(
         for listener in ("collaparte", *peers):
             tell(f"{listener}: {case.name}")
             ours = listener == "collaparte"
-            one = hear_recording(case, follower, hearing=hearing) if ours else hear_peer(case, listener, peers_python)
+            if ours:
+                one = hear_recording(case, follower, predictor, hearing=hearing)
+            else:
+                one = hear_peer(case, listener, peers_python)
             if plot is not None and ours and not rows:
                 draw_minute(case, one, plot, plot_from_s)
             heard.setdefault(listener, []).append(one)

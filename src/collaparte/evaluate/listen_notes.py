@@ -4,7 +4,7 @@ Conventions: see ``listen_rendered``. A note is found when one of its pitch was 
 true beginning, each once (mir_eval.transcription: Raffel et al., ISMIR 2014; ends are not judged). ``delay`` is from
 the true beginning of a found note to its ``heard_s``. Notes of several soloists are counted together.
 
-Every soloist is heard by the engine, which accompanies them (``steady``): ``apart`` is the orchestra's asynchrony at
+Every soloist is heard by the engine, which accompanies them: ``apart`` is the orchestra's asynchrony at
 the onsets both play (see ``measure``), its size capped at 5 s, and NaN where there is no orchestra.
 
 The soloists: etudes by Wohlfahrt as violinists played them, their intonation and vibrato included; melodies of
@@ -34,7 +34,7 @@ from collaparte.follow import make_follower
 from collaparte.listen.recording import Made, RecordedSoloist
 from collaparte.listen.simulated.room import ROOMS
 from collaparte.measure import asynchrony, capped, group_onsets
-from collaparte.predict import make_predictor
+from collaparte.predict import SHIPPED_POLICY, make_predictor
 
 TOLERANCE_S = 0.05
 PLACES = ("dry", "small", "hall")
@@ -160,22 +160,27 @@ def _mean_ms(several: Sequence[Accompanied]) -> float:
     return 1000 * float(np.concatenate(apart).mean()) if apart else float("nan")
 
 
-def _engine(playing: Playing) -> Engine:
+def _engine(playing: Playing, predictor: str) -> Engine:
     score = playing.score
     settings = Settings(first_onset_s=float(playing.truth.first_s[0]))
-    return Engine(score, make_follower(None, score), make_predictor("steady", score), settings)
+    return Engine(score, make_follower(None, score), make_predictor(predictor, score), settings)
 
 
-def alone(rendered: Rendered) -> tuple[Accompanied, list[OrchestraEvent]]:
+def alone(rendered: Rendered, predictor: str = SHIPPED_POLICY) -> tuple[Accompanied, list[OrchestraEvent]]:
     """A soloist whose microphone hears nobody else, and what the orchestra plays with them."""
     playing = rendered.playing
     soloist = RecordedSoloist(Made(rendered.sound), playing.score)
-    values = list(rehearse(_engine(playing), VirtualClock(), soloist))
+    values = list(rehearse(_engine(playing, predictor), VirtualClock(), soloist))
     return Accompanied.of(playing, values), [value for value in values if isinstance(value, OrchestraEvent)]
 
 
 def with_orchestra(
-    rendered: Rendered, orchestra: list[OrchestraEvent], levels_db: Sequence[float], seed: int, font: Path | None
+    rendered: Rendered,
+    orchestra: list[OrchestraEvent],
+    levels_db: Sequence[float],
+    seed: int,
+    font: Path | None,
+    predictor: str = SHIPPED_POLICY,
 ) -> list[Accompanied]:
     """A soloist heard while the orchestra plays with them in ``BLEED_ROOM``, calibrated, at each of ``levels_db``.
 
@@ -186,7 +191,7 @@ def with_orchestra(
     for db in levels_db:
         values = played_in_a_room(
             InRoom(room, db, seed, "echo", measured_response), Made(rendered.sound), playing.score,
-            lambda: _engine(playing), font, gain=gain * float(10.0 ** (db / 20.0)),
+            lambda: _engine(playing, predictor), font, gain=gain * float(10.0 ** (db / 20.0)),
         )  # fmt: skip
         found.append(Accompanied.of(playing, list(values)))
     return found
@@ -210,6 +215,7 @@ def evaluate_notes(
     *,
     seed: int = 0,
     quick: bool = False,
+    predictor: str = SHIPPED_POLICY,
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[NotesRow]:
     """For each soundfont: a row for each place and group of soloists, then one for each level of the orchestra."""
@@ -225,12 +231,12 @@ def evaluate_notes(
             for index, playing in enumerate(playings):
                 for rendered in render_in(playing, instrument, font, PLACES, seed=seed + index):
                     tell(rendered.name)
-                    one, orchestra = alone(rendered)
+                    one, orchestra = alone(rendered, predictor)
                     heard.setdefault((rendered.room, group), []).append(one)
                     if with_room and rendered.room == BLEED_ROOM:
                         tell(f"{rendered.name}, with the orchestra")
                         clean.append(one)
-                        bled.append(with_orchestra(rendered, orchestra, BLEED_DB, seed + index, font))
+                        bled.append(with_orchestra(rendered, orchestra, BLEED_DB, seed + index, font, predictor))
         for place in PLACES:
             here = {group: heard[place, group] for group, _, _ in groups}
             rows += [row_of(group, name, place, None, several) for group, several in here.items()]

@@ -33,7 +33,7 @@ from collaparte.listen.audio import RATE
 from collaparte.listen.recording import Made, RecordedSoloist
 from collaparte.listen.simulated.room import ROOMS, Room, VirtualRoom, with_faults
 from collaparte.measure import Onsets, group_onsets
-from collaparte.predict import make_predictor
+from collaparte.predict import SHIPPED_POLICY, make_predictor
 from collaparte.sound.soundfont import find_soundfont
 from collaparte.sound.streamed import StreamedSound
 from collaparte.training.data.corpus import corpora_folder
@@ -113,6 +113,7 @@ class _Soloist:
     rendered: Rendered
     dry: list[OrchestraEvent]
     font: Path | None
+    predictor: str
     dry_matched: tuple[int, int, int] = (0, 0, 0)
     gains: dict[tuple[object, ...], float] = field(default_factory=dict)  # at 0 dB, by soundfont and size of the room
 
@@ -140,7 +141,7 @@ class _Soloist:
         playing = self.rendered.playing
         settings = Settings(first_onset_s=float(playing.truth.first_s[0]))
         score = playing.score
-        return Engine(score, make_follower(None, score), make_predictor("steady", score), settings)
+        return Engine(score, make_follower(None, score), make_predictor(self.predictor, score), settings)
 
     def apart_s(self, values: Sequence[Value]) -> Array:
         truth: Onsets = self.rendered.playing.truth
@@ -175,12 +176,12 @@ def pianists(corpora: Path | None, font: Path | None, seed: int) -> Iterator[Ren
         yield Rendered(playing, "piano", font.stem if font is not None else "built-in", "dry", sound)
 
 
-def soloists(corpora: Path | None, kind: str, seed: int) -> list[_Soloist]:
+def soloists(corpora: Path | None, kind: str, seed: int, predictor: str = SHIPPED_POLICY) -> list[_Soloist]:
     """The soloists of the table (``kind`` violin or piano), each played once without a room."""
     font = find_soundfont()
     found = []
     for rendered in (melodists if kind == "violin" else pianists)(corpora, font, seed):
-        soloist = _Soloist(rendered, [], font)
+        soloist = _Soloist(rendered, [], font, predictor)
         heard = RecordedSoloist(Made(rendered.sound), rendered.playing.score)
         values = list(rehearse(soloist.engine(), VirtualClock(), heard))
         soloist.dry_matched = soloist.matched(values)
@@ -260,6 +261,7 @@ def evaluate_listen_room(
     kind: str = "violin",
     seed: int = 0,
     second: Path | None = None,
+    predictor: str = SHIPPED_POLICY,
     tell: Callable[[str], None] = lambda what: None,
 ) -> list[RoomRow]:
     """A row for each condition, for violins and winds or pianos (``kind``). The same seed, the same table.
@@ -267,7 +269,7 @@ def evaluate_listen_room(
     With a ``second`` soundfont, one more: the orchestra played by that, and told apart by its pitches alone.
     """
     tell("soloists without a room")
-    group = soloists(corpora, kind, seed)
+    group = soloists(corpora, kind, seed, predictor)
     rows = []
     for condition in conditions(kind, second):
         tell(f"{condition.name}, {condition.db:+.0f} dB")

@@ -24,6 +24,7 @@ from collaparte.measure.following import (
     following_errors,
     is_lost,
     jumps_of,
+    line_errors,
     oracle_errors,
     recovery,
     reliability,
@@ -55,7 +56,7 @@ from collaparte.measure.truth import Truth, read_truth, truth_of_positions
 __all__ = [
     "Away", "Following", "Interval", "MeasureWarning", "Onsets", "Plans", "Recovery", "Reliability", "Report",
     "Summary", "Track", "Truth", "asynchrony", "bootstrap_by_piece", "capped", "compare", "following_errors",
-    "group_onsets", "is_lost", "jumps_of", "measure_following", "measure_take", "notes_away", "only_at",
+    "group_onsets", "is_lost", "jumps_of", "line_errors", "measure_following", "measure_take", "notes_away", "only_at",
     "oracle_errors", "orchestra_notes", "orchestra_onsets", "prediction_errors", "question_units", "read_truth",
     "recovery", "reliability", "roughness", "share_near", "shared_onsets", "solo_onsets", "summarise",
     "tempo_changes", "truth_of_positions", "waits",

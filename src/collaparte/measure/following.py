@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from collaparte.events import Position
-from collaparte.measure.onsets import SAME_BEAT, Onsets
+from collaparte.measure.onsets import SAME_BEAT, Onsets, Plans
 from collaparte.measure.truth import Truth
 
 Array = NDArray[np.float64]
@@ -64,6 +64,27 @@ def following_errors(track: Track, truth: Onsets, chord: str = "first") -> Array
         return np.full(len(truth), np.nan)
     reached = index < len(times)
     return np.where(reached, times[np.minimum(index, len(times) - 1)] - played_s, np.nan)
+
+
+def line_errors(plans: Plans, truth: Onsets) -> Array:
+    """Signed seconds (n,), one for each chord of the truth: when the predicted line, each plan's from when it was made
+    until the next one, first reached its beat, minus when its first note was played. NaN: never reached.
+
+    The line runs on between reports, so it may be early; for performances in order.
+    """
+    reached_s = np.full(len(truth), np.nan)
+    chord = 0
+    until_s = np.append(plans.time_s, np.inf)[1:]
+    for made_s, end_s, from_s, from_beat, beat_period_s in zip(
+        plans.time_s, until_s, plans.from_s, plans.from_beat, plans.beat_period_s, strict=True
+    ):
+        while chord < len(truth):
+            at_s = max(from_s + (truth.beat[chord] - SAME_BEAT - from_beat) * beat_period_s, made_s)
+            if at_s >= end_s:
+                break
+            reached_s[chord] = at_s
+            chord += 1
+    return reached_s - truth.first_s
 
 
 def oracle_errors(truth: Onsets, chord: str = "mean") -> Array:
