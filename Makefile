@@ -23,8 +23,12 @@ demo: $(VENV)/.ready
 # First what only computes, on all cores; then what runs in real time: the browsers one after the other, and beside
 # them, one after the other, what plays on ports or waits (tests/conftest.py). 5: of these none was asked for.
 test: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile $(PYTEST_OPTIONS) || test $$? = 5
-	$(BIN)/python -m pytest -m live --numprocesses auto --maxprocesses 2 --dist loadgroup $(PYTEST_OPTIONS) || test $$? = 5
+	ran=0; \
+	$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile $(PYTEST_OPTIONS) \
+		&& ran=1 || test $$? = 5 || exit 1; \
+	$(BIN)/python -m pytest -m live --numprocesses auto --maxprocesses 2 --dist loadgroup $(PYTEST_OPTIONS) \
+		&& ran=1 || test $$? = 5 || exit 1; \
+	test $$ran = 1 || { echo "No test was chosen by: $(PYTEST_OPTIONS)"; exit 1; }
 
 # What "make test" skips where torch is missing: it is large, and only training needs it.
 test-train: $(VENV)/.ready-to-train
