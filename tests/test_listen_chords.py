@@ -18,7 +18,7 @@ from collaparte.events import OrchestraEvent, Position, SoloEvent, from_line
 from collaparte.listen.apart import Apart
 from collaparte.listen.apart.echo import EchoCanceller
 from collaparte.listen.hearing import SAMPLE_RATE, Ear, hearing_of, make_ear
-from collaparte.listen.hearing.chord_ear import ChordEar
+from collaparte.listen.hearing.chords.ear import ChordEar
 from collaparte.score import Score
 
 HARMONY = ((48, 60, 64, 67), (53, 60, 65, 69), (43, 59, 62, 67), (45, 57, 60, 64), (50, 57, 62, 65), (43, 55, 59, 65))

@@ -11,9 +11,9 @@ import pytest
 from test_listen_chords import struck
 
 from collaparte.evaluate.follow_cases import held_out, music
-from collaparte.listen.hearing.bands import LOWEST
+from collaparte.listen.hearing.chords.bands import LOWEST
+from collaparte.listen.hearing.chords.strokes import FEATURES, LATER, WEIGHTS
 from collaparte.listen.hearing.spectrum import SAMPLE_RATE
-from collaparte.listen.hearing.strokes import FEATURES, LATER, WEIGHTS
 from collaparte.training.data.corpus import unpack
 from collaparte.training.strokes_sounds import _beside, labels, samples, split
 

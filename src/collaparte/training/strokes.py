@@ -1,4 +1,4 @@
-"""Teaches the chord ear's small network (``listen.hearing.strokes``) what a struck key looks like.
+"""Teaches the chord ear's small network (``listen.hearing.chords.strokes``) what a struck key looks like.
 
     python -m collaparte.training.strokes RENDERED --render --corpora DIR --font A.sf3 --font B.sf3
     python -m collaparte.training.strokes RENDERED --out strokes.npz
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.listen.hearing.strokes import FEATURES
+from collaparte.listen.hearing.chords.strokes import FEATURES
 from collaparte.training.strokes_sounds import render_training, samples
 
 HIDDEN = (96, 32)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from collaparte.evaluate.follow_cases import music
 from collaparte.evaluate.listen_rendered import LOUDNESS, in_room
 from collaparte.evaluate.piano_rendered import performances, render
-from collaparte.listen.hearing.bands import KEYS, LOWEST, Bands
+from collaparte.listen.hearing.chords.bands import KEYS, LOWEST, Bands
+from collaparte.listen.hearing.chords.strokes import LATER, Looking
 from collaparte.listen.hearing.spectrum import HOP_S, SAMPLE_RATE
-from collaparte.listen.hearing.strokes import LATER, Looking
 
 PLAYERS, SECONDS, FEWEST = 1, 24.0, 30  # performances of a piece; of each; notes
 CHECK = 8

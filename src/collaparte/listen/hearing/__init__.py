@@ -1,4 +1,4 @@
-"""Sound becomes SoloEvents, with the score at hand: an ear for melodies (``ear``), one for chords (``chord_ear``)."""
+"""Sound becomes SoloEvents, with the score at hand: an ear for melodies (``ear``), one for chords (``chords``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collaparte.listen.hearing.templates import Places
 from collaparte.score import Score
 
 if TYPE_CHECKING:
-    from collaparte.listen.hearing.chord_ear import ChordEar
+    from collaparte.listen.hearing.chords.ear import ChordEar
 
 Hearing = Literal["auto", "melody", "chords"]
 HEARINGS: tuple[Hearing, ...] = ("auto", "melody", "chords")
@@ -64,7 +64,7 @@ def make_ear(score: Score, hearing: str = "auto", *, a4_hz: float | None = None)
         raise SoloistError(f"There is no hearing called {hearing!r}. There are: {', '.join(HEARINGS)}.")
     if (hearing_of(score) if hearing == "auto" else hearing) == "melody":
         return Ear(score, a4_hz=a4_hz)
-    from collaparte.listen.hearing.chord_ear import ChordEar
+    from collaparte.listen.hearing.chords.ear import ChordEar
 
     return ChordEar(score, a4_hz=a4_hz)
 

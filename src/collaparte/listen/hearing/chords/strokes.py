@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from collaparte.listen.hearing.bands import BANDS, KEYS, PER_SEMITONE, VIEWS
+from collaparte.listen.hearing.chords.bands import BANDS, KEYS, PER_SEMITONE, VIEWS
 
 LATER = 4  # views after a stroke at which it is judged: its note must fill some of the window
 KEPT = 12  # views looked back on

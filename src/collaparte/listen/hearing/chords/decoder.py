@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collaparte.listen.hearing.astray import Astray
-from collaparte.listen.hearing.bands import KEYS, LOWEST
+from collaparte.listen.hearing.chords.astray import Astray
+from collaparte.listen.hearing.chords.bands import KEYS, LOWEST
+from collaparte.listen.hearing.chords.strokes import LATER
 from collaparte.listen.hearing.pace import Pace
 from collaparte.listen.hearing.spectrum import HOP_S
-from collaparte.listen.hearing.strokes import LATER
 from collaparte.listen.hearing.templates import Places
 
 Array = NDArray[np.float64]

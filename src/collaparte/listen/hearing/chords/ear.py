@@ -1,7 +1,7 @@
 """The chord ear: mono sound of a piano or a guitar in, SoloEvents out, with the soloist's page open.
 
-Conventions: those of ``ear``, whose face this has. A struck chord carries the pitches the page has at its place, all at
-the time its first note began; a note ends where the page lets it end, at the chord that is struck then.
+Conventions: those of ``hearing.ear``, whose face this has. A struck chord carries the pitches the page has at its
+place, all at the time its first note began; a note ends where the page lets it end, at the chord that is struck then.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collaparte.events import SoloEvent
-from collaparte.listen.hearing.bands import KEYS, Bands, View
-from collaparte.listen.hearing.chord_decoder import ChordDecoder, Reached
-from collaparte.listen.hearing.chord_tuning import EVERY, Tuning
+from collaparte.listen.hearing.chords.bands import KEYS, Bands, View
+from collaparte.listen.hearing.chords.decoder import ChordDecoder, Reached
+from collaparte.listen.hearing.chords.strokes import ALL_KEYS, Strokes
+from collaparte.listen.hearing.chords.tuning import EVERY, Tuning
 from collaparte.listen.hearing.spectrum import HOP_S, KnownBleed
-from collaparte.listen.hearing.strokes import ALL_KEYS, Strokes
 from collaparte.listen.hearing.templates import Places
 from collaparte.score import Score
 
