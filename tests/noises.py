@@ -15,7 +15,7 @@ def _filtered(noise: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
 
 
 def _loud(sound: np.ndarray, level: float) -> np.ndarray:
-    return (level * sound / np.sqrt(np.mean(sound**2))).astype(np.float32)
+    return np.asarray(level * sound / np.sqrt(np.mean(sound**2)), np.float32)
 
 
 def quiet(seconds: float) -> np.ndarray:
@@ -26,10 +26,11 @@ def quiet(seconds: float) -> np.ndarray:
 def talking(seconds: float, level: float = 0.03, seed: int = 2) -> np.ndarray:
     """Babble: a gliding voice through vowels' formants, in syllables with hissing between them."""
     rng = np.random.default_rng(seed)
-    pieces = []
-    while sum(map(len, pieces)) < seconds * SAMPLE_RATE:
+    pieces: list[np.ndarray] = []
+    while sum(len(piece) for piece in pieces) < seconds * SAMPLE_RATE:
         count = int(rng.uniform(0.1, 0.3) * SAMPLE_RATE)
-        voice_hz = np.linspace(*(rng.uniform(95, 230) * np.array([1.0, rng.uniform(0.8, 1.15)])), count)
+        begins_hz = rng.uniform(95, 230)
+        voice_hz = np.linspace(begins_hz, begins_hz * rng.uniform(0.8, 1.15), count)
         phase = 2 * np.pi * np.cumsum(voice_hz) / SAMPLE_RATE
         syllable = np.zeros(count)
         for number in range(1, 26):
