@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from noises import quiet, tones
 from test_listen_hearing import TUNE, bowed, hear, onsets_s
 from test_listen_hearing import page as tune_page
+from test_listen_robust import TUNE as BARS
+from test_listen_robust import page as bars
 
+from collaparte.evaluate.listen_rendered import melody_of, render_playing
 from collaparte.events import SoloEvent
 from collaparte.listen.hearing import SAMPLE_RATE
 from collaparte.pieces import list_pieces, piece_path, solo_part
 from collaparte.score import Score, read_score
+from collaparte.sound.soundfont import find_soundfont
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 NOTES = 10  # of the soloist's
@@ -128,6 +134,33 @@ def test_a_soloist_whose_beginning_was_not_heard_is_found_by_what_they_go_on_wit
     found = [any(abs(e.time_s - time_s) < 0.05 and e.pitch == pitch for e in heard) for time_s, pitch in later]
     assert all(found)
     assert len(found) >= 5
+
+
+@pytest.mark.parametrize("alike", [2, 4])
+def test_a_beginning_at_the_wrong_place_is_mended_by_the_third_note_that_tells(alike: int) -> None:
+    """In the middle the page has its first notes again; the soloist begins there."""
+    score, played = bars((*BARS[:24], *BARS[:alike], *BARS[24:])), (*BARS[:alike], *BARS[24:44])
+    begins_s = onsets_s(len(played))
+    heard = [event for event in hear(bowed(played, begins_s, 2e-4), score, a4_hz=440.0) if event.on]
+    assert heard[0].heard_s - begins_s[0] < 0.1
+    found = [any(abs(event.time_s - time_s) < 0.05 and event.pitch == pitch for event in heard)
+             for time_s, pitch in zip(begins_s, played, strict=True)]  # fmt: skip
+    assert all(found[alike + 3 :])
+
+
+@pytest.mark.corpora
+def test_a_fast_study_whose_figures_come_back_is_not_taken_for_its_end(corpus: Callable[[str], Path]) -> None:
+    """Each note is as like some note elsewhere on the page; they were in order, so the ear stays with them."""
+    font = find_soundfont()
+    if font is None:
+        pytest.skip("no soundfont is here whose violin is as hard to tell")
+    (take,) = corpus("nasap-train").rglob("Chopin/Etudes_op_10/5/Feiner_2006_02.match")
+    playing = melody_of(take, "study", "violin")
+    assert playing is not None
+    playing = playing.cut(6.0)
+    heard = [event.time_s for event in hear(render_playing(playing, "violin", font).sound, playing.score) if event.on]
+    found = [any(abs(time_s - onset_s) < 0.05 for time_s in heard) for onset_s in playing.truth.first_s]
+    assert np.mean(found) >= 0.7
 
 
 def test_twenty_seconds_of_somebody_elses_scales_are_not_found_on_the_page() -> None:

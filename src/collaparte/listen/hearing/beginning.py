@@ -5,7 +5,8 @@ A soloist starts out of silence: there the first note begins the piece at once. 
 later; then so many notes in a row, each of them like the page's while it lasts, and in about the page's rhythm, must
 be heard as there was more of the other sound. They are said together, with their true beginnings. Where the first was
 missed, some of the next in a row begin it too; where many were, what they go on with (``unheard``). What begins and
-does not go on like the page waits, for a while.
+does not go on like the page waits, for a while. Until some places more were reached it is asked whether it was another
+place's beginning; not for longer, as a study's figures are soon somewhere else on the page again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FORGET_S = 1.0  # of silence
 ENOUGH_S = 3.0  # of other tones: more say no more
 OTHER_S = 0.15  # of other tones, which end what seemed to begin
 ASTRAY_S = 1.0  # ... after the beginning, at which what waits is said and nothing is watched any more
+DOUBTFUL = 12  # places after the beginning, until which it may have been at another place
 UNEVEN, UNEVEN_S = 0.7, 0.03  # how far the logs of played over written lengths may lie apart; of each onset
 
 
@@ -75,20 +77,28 @@ class Beginning:
         self._since_s = 0.0  # ... and since the piece began
         self._astray_s = 0.0  # ... and without the page's notes between
         self._like = False  # whether what sounds now is like the last note of the row
-        self._unheard = Unheard(self._decoder.page_s)
+        self._doubtful = 0  # places more, until which the beginning is in doubt
+        if not begun:
+            self._unheard = Unheard(self._decoder.page_s)
 
     def hear(self, reached: Reached | None, frame: Frame) -> list[Reached]:
         """The places that are known to have been reached, once this frame is there."""
+        if frame.active >= 0.5 and (not self.begun or self._doubtful > 0):
+            self._wonder(reached, frame)
         if self._sure:
             return [reached] if reached is not None else []
         self._listen(frame, reached is not None or bool(self._unsaid))
-        if not self.begun and self._unheard.place is not None:
-            self._decoder.seek(self._unheard.place)
+        place = self._unheard.place
+        if not self.begun and place is not None:
+            self._decoder.seek(place)
+            self._unheard.seek(place)
             self.seek(True)
+            self._doubtful = DOUBTFUL
             return []
         if reached is not None:
             self._go_on(reached)
         if self._unsaid and self._believed():
+            self._doubtful = self._doubtful if self.begun else DOUBTFUL
             self.begun, said, self._unsaid = True, self._unsaid, []
             needed = self._needed()
             self._sure = len(self._row) >= (SURELY if needed == 1 else needed + 2)
@@ -102,6 +112,21 @@ class Beginning:
             self._row, self._unsaid, self._astray_s = [], [], 0.0
             self._decoder.seek(-1)
         return []
+
+    def _wonder(self, reached: Reached | None, frame: Frame) -> None:
+        """Whether the soloist is somewhere else than the decoder has them, soon after the beginning."""
+        decoder = self._decoder
+        self._unheard.hear(decoder.similar, frame.active)
+        if not self.begun:
+            return
+        if reached is not None:
+            self._doubtful -= 1
+            return
+        place = self._unheard.instead(decoder.similar, frame.active, decoder.reached, decoder.fit)
+        if place is not None:
+            decoder.jump(place)
+            self._unheard.seek(place)
+            self._row, self._unsaid, self._doubtful = [], [], DOUBTFUL
 
     def _go_on(self, reached: Reached) -> None:
         on = bool(self._row) and reached.place == self._row[-1].reached.place + 1
@@ -164,8 +189,6 @@ class Beginning:
             return
         self._silent_s = 0.0
         self._frames += 1
-        if not self.begun:
-            self._unheard.hear(decoder.similar, frame.active)
         if self._frames % LOOKED_AT and not closely:
             return
         looked_s = HOP_S if closely else LOOKED_AT * HOP_S

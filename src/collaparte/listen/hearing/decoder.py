@@ -113,8 +113,7 @@ class Decoder:
         self._log_spread = TEMPO_START
         self._uneven = TEMPO_NOISE
         self._last: tuple[int, float] | None = None
-        ends_s = page_s[-1:] + 1.0
-        self._elsewhere = Elsewhere(np.diff(np.concatenate([page_s, ends_s])))
+        self._elsewhere = Elsewhere(page_s)
         self.seek(-1)
 
     def seek(self, place: int) -> None:
@@ -132,6 +131,12 @@ class Decoder:
         self._last = None
         self._time()
 
+    def jump(self, place: int) -> None:
+        """The soloist is at ``place`` instead."""
+        self.seek(place)
+        self._log_spread = max(self._log_spread, TEMPO_JUMP)
+        self._time()
+
     # -- one frame ---------------------------------------------------------------------------------------------------
 
     def hear(self, frame: Frame) -> Reached | None:
@@ -144,11 +149,10 @@ class Decoder:
         voice = self.templates.voice(frame.partials)
         similar, below = voice.similar(frame.partials)
         if self.reached >= 0:
-            place = self._elsewhere.hear(similar, frame.active, self.factor, self.reached, self.fit)
+            self._elsewhere.hear(similar, frame.active, self.factor)
+            place = self._elsewhere.instead(similar, frame.active, self.reached, self.fit)
             if place is not None:
-                self.seek(place)
-                self._log_spread = max(self._log_spread, TEMPO_JUMP)
-                self._time()
+                self.jump(place)
         self.similar = similar
         self._listen_growth(frame.rising)
         active = frame.active * self._musical(similar, frame.active)

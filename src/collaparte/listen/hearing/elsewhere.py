@@ -25,18 +25,24 @@ CLEARLY = 0.06  # similarity by which it must fit better there
 
 
 class Elsewhere:
-    """``length_s`` (k,) is how long each place lasts as the page asks; ``gentle`` nats are said by a frame at most.
+    """``page_s`` (k,) is when each place comes as the page asks; ``gentle`` nats are said by a frame at most.
 
-    Where nothing is known the belief is spread as ``likely`` (k,), evenly by default.
+    Where nothing is known the belief is spread as ``likely`` (k,), evenly by default. ``hear`` every frame, then ask
+    whether the soloist is somewhere else ``instead``.
     """
 
-    def __init__(self, length_s: Array, gentle: float = GENTLE, likely: Array | None = None) -> None:
-        self._gentle = gentle
-        likely = np.ones(len(length_s)) if likely is None else likely
+    def __init__(
+        self, page_s: Array, gentle: float = GENTLE, likely: Array | None = None, hold_s: float = HOLD_S
+    ) -> None:
+        self._gentle, self._hold_s = gentle, hold_s
+        length_s: Array = np.diff(np.append(page_s, page_s[-1] + 1.0))
+        likely = np.ones(len(page_s)) if likely is None else likely
         self._likely = likely / likely.sum()
         self._length_s = np.maximum(length_s, 0.02)
         self._belief = self._likely.copy()
         self._held_s = self._better = 0.0
+        self.best = 0  # the likeliest place ...
+        self.surely = 0.0  # ... and the belief in it, about
 
     def seek(self, place: int) -> None:
         """The soloist is at ``place``."""
@@ -44,8 +50,8 @@ class Elsewhere:
         self._belief[max(place, 0)] = 1.0
         self._held_s = self._better = 0.0
 
-    def step(self, similar: Array, active: float, factor: float) -> tuple[int, float]:
-        """Take one frame in, compared with every place (k,); the likeliest place, and the belief in it, about."""
+    def hear(self, similar: Array, active: float, factor: float = 1.0) -> None:
+        """Take one frame in, compared with every place (k,); ``factor`` is seconds played for one on the page."""
         going = self._belief * np.minimum(active * HOP_S / (self._length_s * factor), 0.5)
         belief = self._belief - going
         belief[1:] += going[:-1]
@@ -53,20 +59,15 @@ class Elsewhere:
         belief *= np.exp(self._gentle * active * similar)
         belief /= belief.sum()
         self._belief = belief = (1.0 - LEAK) * belief + LEAK * self._likely
-        best = int(np.argmax(belief))
-        return best, float(belief[max(best - PEAK, 0) : best + PEAK + 1].sum())
+        self.best = int(np.argmax(belief))
+        self.surely = float(belief[max(self.best - PEAK, 0) : self.best + PEAK + 1].sum())
 
-    def hear(self, similar: Array, active: float, factor: float, place: int, fit: float) -> int | None:
-        """Take one frame in, compared with every place (k,); the place to jump to when it is not near ``place``.
-
-        ``fit`` is how well the decoder's place fits it.
-        """
-        best, surely = self.step(similar, active, factor)
-        belief = self._belief
-        far = abs(best - place) > NEAR and belief[max(place - NEAR, 0) : place + NEAR + 1].sum() <= GONE
-        if not far or surely < SURE:
+    def instead(self, similar: Array, active: float, place: int, fit: float) -> int | None:
+        """The place to jump to after this frame when it is not near ``place``, which fits it so well (``fit``)."""
+        near = self._belief[max(place - NEAR, 0) : place + NEAR + 1]
+        if abs(self.best - place) <= NEAR or near.sum() > GONE or self.surely < SURE:
             self._held_s = self._better = 0.0
             return None
         self._held_s += HOP_S * active
-        self._better += HOP_S * active * (float(similar[best]) - fit)
-        return best if self._held_s >= HOLD_S and self._better >= CLEARLY * self._held_s else None
+        self._better += HOP_S * active * (float(similar[self.best]) - fit)
+        return self.best if self._held_s >= self._hold_s and self._better >= CLEARLY * self._held_s else None
