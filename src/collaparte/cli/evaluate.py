@@ -14,7 +14,7 @@ EVALUATIONS = {
     ),
     "listen": (
         "collaparte.cli.evaluate_listen:listen",
-        "Hear the violin recordings block by block and measure when each onset was placed, and when reported.",
+        "Hear the violin recordings block by block: when each onset was placed, reached by the line, and reported.",
     ),
     "orchestra": (
         "collaparte.cli.evaluate_orchestra:orchestra",
