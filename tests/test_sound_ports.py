@@ -14,7 +14,7 @@ from jack_server import jack, until  # noqa: F401 - a fixture
 from collaparte.errors import DeviceError
 from collaparte.events import OrchestraEvent, Pedal, SoloEvent
 from collaparte.listen.midi import MidiInput, input_ports
-from collaparte.ports import close_client, open_port, ports
+from collaparte.ports import close_client, open_port, ports, received
 from collaparte.score.page import Part
 from collaparte.sound.devices import devices
 from collaparte.sound.midi_port import MidiPort
@@ -70,14 +70,13 @@ def test_a_lost_output_is_told_and_found_again() -> None:
     news: list[str] = []
     got: list[list[int]] = []
 
-    def received() -> list[list[int]]:
-        while found := keyboard.get_message():
-            got.append(found[0])
+    def arrived() -> list[list[int]]:
+        got.extend(received(keyboard))
         return got
 
     keyboard, _ = open_port("MidiIn", "virtual:keyboard-b")
     with MidiPort(PARTS, on_port("keyboard-b"), origin_s=origin_s, notice=news.append) as sound:
-        assert until(lambda: [0xC0, 48] in received())  # the program, on opening
+        assert until(lambda: [0xC0, 48] in arrived())  # the program, on opening
         close_client(keyboard)
         assert until(lambda: bool(news))
         assert "is gone" in news[0]
@@ -89,7 +88,7 @@ def test_a_lost_output_is_told_and_found_again() -> None:
             assert until(lambda: len(news) == 2)
             assert "is back" in news[1]
             sound.send(tune(5, time.monotonic() - origin_s + 0.1))
-            assert until(lambda: sum(message[0] == 0x90 for message in received()) >= 5)
+            assert until(lambda: sum(message[0] == 0x90 for message in arrived()) >= 5)
             assert [0xC0, 48] in got
         finally:
             close_client(keyboard)
@@ -177,20 +176,20 @@ def test_a_killed_engine_leaves_the_instrument_silent() -> None:
     held: set[int] = set()
     client, _ = open_port("MidiIn", "virtual:keyboard-k")
 
-    def heard(event: tuple[list[int], float], _data: object) -> None:
-        status, pitch = event[0][0] & 0xF0, event[0][1]
-        if status == 0x90:
-            held.add(pitch)
-        elif status == 0x80:
-            held.discard(pitch)
+    def sounding() -> set[int]:
+        for message in received(client):
+            if message[0] & 0xF0 == 0x90:
+                held.add(message[1])
+            elif message[0] & 0xF0 == 0x80:
+                held.discard(message[1])
+        return held
 
-    client.set_callback(heard)
     engine = subprocess.Popen([sys.executable, "-c", ENGINE, on_port("keyboard-k")])
     try:
-        assert until(lambda: held == {60, 64, 67}, 20)
+        assert until(lambda: sounding() == {60, 64, 67}, 20)
         engine.kill()
         killed_s = time.monotonic()
-        assert until(lambda: not held)
+        assert until(lambda: not sounding())
         assert time.monotonic() - killed_s < 1.0
     finally:
         engine.kill()

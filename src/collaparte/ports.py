@@ -110,7 +110,7 @@ def open_port(direction: Direction, port: str | None) -> tuple[Any, str]:
         raise DeviceError(f"The MIDI port {port!r} cannot be opened: {error}") from error
 
 
-def received(client: Any) -> Iterator[Sequence[int]]:
+def received(client: Any) -> Iterator[list[int]]:
     """What an rtmidi ``MidiIn`` has brought since it was last asked, as raw MIDI messages, oldest first.
 
     Ports are asked and never call: a callback's Python runs on the MIDI system's own thread, which may be about to
